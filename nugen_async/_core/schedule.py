@@ -24,7 +24,8 @@ from collections.abc import Callable, Generator, Iterator
 
 from attrs import define, field, frozen
 
-Delays = Iterator[float | None]
+DelayFactory = Callable[[], Iterator[float | None]]
+"""Makes a new iterator of sleeps, in seconds, for each watch."""
 
 
 class Phase(enum.Enum):
@@ -152,12 +153,12 @@ class Schedule:
     """How much of an estimate to sleep, while the end is further away than a blind interval."""
     jitter: float = 0.05
     """Up to this fraction is added to a sleep that no estimate has set."""
-    delays: Callable[[], Delays] | None = field(default=None, repr=False)
+    delays: DelayFactory | None = field(default=None, repr=False)
     """Makes the sleeps of one watch, instead of all of the above but `floor` and `longest`."""
 
     @classmethod
     def from_generator(
-        cls, factory: Callable[[], Delays], *, floor: float = 0.1, longest: float = 86_400.0
+        cls, factory: DelayFactory, *, floor: float = 0.1, longest: float = 86_400.0
     ) -> Schedule:
         """Sleep what *factory*'s iterator says: ``backoff.expo``, ``fibo``, ``constant``,
         ``runtime``, or your own.
@@ -183,12 +184,11 @@ class Schedule:
 
     def watch(self, *, age: float | None, now: float, rng: random.Random) -> Watch:
         """Start to watch a job of this *age*; None if not known, as for a bare id."""
-        return Watch(
-            self, now - max(0.0, age or 0.0), rng, iter(self.delays()) if self.delays else None
-        )
+        delays = Delays(iter(self.delays()), self.cap) if self.delays else None
+        return Watch(self, now - max(0.0, age or 0.0), rng, delays)
 
 
-def as_schedule(value: Schedule | Callable[[], Delays] | float | None) -> Schedule:
+def as_schedule(value: Schedule | DelayFactory | float | None) -> Schedule:
     """Whatever may be passed as ``schedule=``: a number is a fixed interval in seconds."""
     if value is None:
         return DEFAULT
@@ -206,6 +206,36 @@ DEFAULT = Schedule()
 
 
 @define(eq=False)
+class Delays:
+    """A passed-in iterator of sleeps, and how it is kept from harming anybody."""
+
+    _source: Iterator[float | None]
+    _last: float
+    """Until the iterator has said something."""
+    _primed: float | None = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._primed = self._step(None)
+
+    def draw(self, hints: Hints) -> float:
+        """The next delay; the last one again when there is none, or none that makes sense."""
+        delay, self._primed = self._primed, None
+        if delay is None:
+            delay = self._step(hints)
+        if delay is not None and delay >= 0:
+            self._last = float(delay)
+        return self._last
+
+    def _step(self, hints: Hints | None) -> float | None:
+        try:
+            if isinstance(self._source, Generator):
+                return self._source.send(hints)
+            return next(self._source)
+        except (StopIteration, OverflowError):
+            return None
+
+
+@define(eq=False)
 class Watch:
     """One job being watched: told what was seen, it answers when to look next."""
 
@@ -214,8 +244,6 @@ class Watch:
     """When the job was created, on the clock that `now` is read from."""
     _rng: random.Random = field(repr=False, alias="rng")
     _delays: Delays | None = field(default=None, repr=False, alias="delays")
-    _last: float | None = None
-    """The last delay of a passed-in schedule."""
     _misses: int = 0
     """Looks in a row that were aimed at the end and found the job running."""
     _shrinks: bool = True
@@ -226,10 +254,13 @@ class Watch:
     """Progress a second over the last whole stretch."""
 
     def first(self, now: float) -> Sleep:
-        """Decide when to look for the first time; at once if the job is old enough."""
+        """Decide when to look for the first time.
+
+        At once if the job is old enough, or the schedule was passed in: its delays lie between looks.
+        """
         schedule = self.schedule
         if self._delays is not None:
-            return self._next_delay(self._delays, NO_HINTS)
+            return Sleep(0.0, Reason.OWN)
         age = now - self.born
         due = schedule.first * (2 / 3 + self._rng.random() * 2 / 3)
         if age >= due:
@@ -248,7 +279,8 @@ class Watch:
         if self._delays is None:
             sleep = self._next(now, hints, expected)
         else:
-            sleep = self._next_delay(self._delays, hints)
+            delay = self._delays.draw(hints)
+            sleep = Sleep(min(max(delay, self.schedule.floor), self.schedule.longest), Reason.OWN)
         if hints.floor > sleep.seconds:
             return Sleep(hints.floor, Reason.SERVER, hints.floor)
         return sleep
@@ -305,34 +337,8 @@ class Watch:
             self._mark = (now, left, done or 0.0)
         return left if self._shrinks else None
 
-    def _next_delay(self, delays: Delays, hints: Hints) -> Sleep:
-        delay = _draw(delays, hints)
-        if delay is not None and delay >= 0:
-            self._last = delay
-        schedule = self.schedule
-        last = schedule.cap if self._last is None else self._last
-        return Sleep(max(schedule.floor, min(schedule.longest, last)), Reason.OWN)
-
     def _spread(self) -> float:
         return 1.0 + self.schedule.jitter * self._rng.random()
-
-
-def _draw(delays: Delays, hints: Hints) -> float | None:
-    """The next delay; None when the iterator has none to give."""
-    for _ in range(2):
-        try:
-            if isinstance(delays, Generator):
-                try:
-                    delay = delays.send(hints)
-                except TypeError:
-                    delay = next(delays)
-            else:
-                delay = next(delays)
-        except (StopIteration, OverflowError):
-            return None
-        if delay is not None:
-            return float(delay)
-    return None
 
 
 def check_timeout(timeout: float | None) -> None:
