@@ -1,0 +1,235 @@
+"""The aiohttp.web skin of the world: sockets, uploads and time around `World.handle`."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import struct
+from types import TracebackType
+from typing import Self
+from weakref import WeakKeyDictionary
+
+from aiohttp import BodyPartReader, web
+from attrs import define, field
+
+from .exchange import Form, SimRequest, SimResponse, Upload
+from .log import Log
+from .world import World
+
+_PIECE = 256 * 1024
+_KEPT_PART = "file"  # the only part whose content the world reads: a benchmark's questions
+_KEPT_SIZE = 20 * 1024 * 1024
+_LARGEST_BODY = 64 * 1024 * 1024
+_LARGEST_FIELD = 1024 * 1024
+
+
+@define
+class Clock:
+    """Seconds since the first question, by the running loop; it never goes back.
+
+    A test with virtual time gets another clock than its fixtures had: when the loop's time jumps
+    back, counting goes on from where it was.
+    """
+
+    _zero: float | None = field(default=None, init=False)
+    _last: float = field(default=0.0, init=False)
+
+    def now(self) -> float:
+        """The time of the world."""
+        time = asyncio.get_running_loop().time()
+        if self._zero is None or time - self._zero < self._last:
+            self._zero = time - self._last
+        self._last = time - self._zero
+        return self._last
+
+
+@define(eq=False)
+class Simulator:
+    """A world that listens on loopback while the block lasts.
+
+    ``async with Simulator(world=World(seed=1)) as sim:`` gives `url`, `world` and `log`. Port 0
+    takes a free one. *speed* divides the durations of jobs (see `Book`). *keep_alive* is how many
+    seconds an idle connection lives; *path* listens on a Unix socket instead of TCP.
+    """
+
+    world: World = field(factory=World, kw_only=True)
+    speed: float | None = field(default=None, kw_only=True)
+    host: str = field(default="127.0.0.1", kw_only=True)
+    port: int = field(default=0, kw_only=True)
+    path: str | None = field(default=None, kw_only=True)
+    keep_alive: float = field(default=75.0, kw_only=True)
+    clock: Clock = field(factory=Clock, init=False)
+    _runner: web.ServerRunner | None = field(default=None, init=False)
+    _connections: WeakKeyDictionary[asyncio.BaseTransport, int] = field(
+        factory=WeakKeyDictionary[asyncio.BaseTransport, int], init=False, repr=False
+    )
+    _connected: int = field(default=0, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.speed is not None:
+            self.world.speed = self.speed
+
+    @property
+    def url(self) -> str:
+        """The base URL for both vendors' clients."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def log(self) -> Log:
+        """The world's log."""
+        return self.world.log
+
+    @property
+    def now(self) -> float:
+        """The time of the world, in seconds."""
+        return self.clock.now()
+
+    async def __aenter__(self) -> Self:
+        server = web.Server(
+            self._serve,
+            access_log=None,
+            keepalive_timeout=self.keep_alive,
+            handler_cancellation=True,
+        )
+        self._runner = web.ServerRunner(server, shutdown_timeout=0.0)
+        await self._runner.setup()
+        if self.path is not None:
+            await web.UnixSite(self._runner, self.path).start()
+        else:
+            await web.TCPSite(self._runner, self.host, self.port).start()
+            self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop listening and close every connection; what still waits is let go."""
+        if self._runner is not None:
+            runner, self._runner = self._runner, None
+            await runner.cleanup()
+
+    async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
+        taken = await self._taken(request)
+        response = self.world.handle(taken, self.clock.now())
+        if response.delay:
+            await asyncio.sleep(response.delay)
+        return await _sent(request, response)
+
+    async def _taken(self, request: web.BaseRequest) -> SimRequest:
+        form, content = None, b""
+        if request.content_type == "multipart/form-data":
+            form = await _form(request)
+        elif request.can_read_body:
+            content = await _content(request)
+        return SimRequest(
+            method=request.method,
+            path=request.rel_url.raw_path,
+            query=dict(request.query),
+            headers={name.lower(): value for name, value in request.headers.items()},
+            content=content,
+            form=form,
+            connection=self._connection(request),
+        )
+
+    def _connection(self, request: web.BaseRequest) -> int:
+        transport = request.transport
+        if transport is None:
+            return 0
+        if transport not in self._connections:
+            self._connected += 1
+            self._connections[transport] = self._connected
+        return self._connections[transport]
+
+
+async def _content(request: web.BaseRequest) -> bytes:
+    kept = bytearray()
+    async for piece in request.content.iter_any():
+        if len(kept) < _LARGEST_BODY:
+            kept += piece
+    return bytes(kept)
+
+
+async def _form(request: web.BaseRequest) -> Form:
+    """Read a multipart body piece by piece; a broken one counts as empty."""
+    fields: list[tuple[str, str]] = []
+    files: list[Upload] = []
+    try:
+        async for part in await request.multipart():
+            if not isinstance(part, BodyPartReader) or part.name is None:
+                continue
+            if part.filename is None:
+                fields.append((part.name, (await part.read()).decode(errors="replace")))
+            else:
+                files.append(await _upload(part, part.name, part.filename))
+    except ValueError:
+        return Form()
+    return Form(fields=fields, files=files)
+
+
+async def _upload(part: BodyPartReader, name: str, filename: str) -> Upload:
+    digest, size = hashlib.sha256(), 0
+    kept = bytearray()
+    while piece := await part.read_chunk(_PIECE):
+        digest.update(piece)
+        size += len(piece)
+        if name == _KEPT_PART and size <= _KEPT_SIZE:
+            kept += piece
+    return Upload(
+        part=name,
+        name=filename,
+        size=size,
+        sha256=digest.hexdigest(),
+        content_type=part.headers.get("Content-Type", "application/octet-stream"),
+        content=bytes(kept) if name == _KEPT_PART else None,
+    )
+
+
+async def _sent(request: web.BaseRequest, response: SimResponse) -> web.StreamResponse:
+    if response.hang_up == "stall":
+        await asyncio.get_running_loop().create_future()
+    if response.status is None:
+        _hang_up(request, reset=response.hang_up == "reset")
+        return web.Response()
+    if response.chunks is not None:
+        return await _streamed(request, response)
+    if response.cut_at is None:
+        return web.Response(
+            status=response.status, headers=dict(response.headers), body=response.body
+        )
+    cut = web.StreamResponse(status=response.status, headers=dict(response.headers))
+    cut.content_length = len(response.body)
+    await cut.prepare(request)
+    await cut.write(response.body[: response.cut_at])
+    _hang_up(request, reset=False)
+    return cut
+
+
+async def _streamed(request: web.BaseRequest, response: SimResponse) -> web.StreamResponse:
+    stream = web.StreamResponse(status=response.status or 200, headers=dict(response.headers))
+    await stream.prepare(request)
+    for chunk in response.chunks or ():
+        if response.pause:
+            await asyncio.sleep(response.pause)
+        await stream.write(chunk)
+    await stream.write_eof()
+    return stream
+
+
+def _hang_up(request: web.BaseRequest, *, reset: bool) -> None:
+    transport = request.transport
+    if transport is None:
+        return
+    if reset:
+        sock: socket.socket | None = transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+    else:
+        transport.close()

@@ -1,0 +1,297 @@
+"""Things that go wrong on purpose: which requests are hit, and what happens to them."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from email.utils import format_datetime
+from random import Random
+from typing import Any, Literal
+
+from attrs import define, evolve, field, frozen
+
+from .exchange import Answer, SimResponse
+
+HTML_502 = "<html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
+
+
+@frozen(kw_only=True)
+class Moment:
+    """What a fault may know about the request that it hits."""
+
+    now: float
+    wall: datetime
+    born: float | None
+
+
+class Effect:
+    """What a fault does. Each hook leaves things as they are unless an effect says otherwise."""
+
+    lag: float = 0.0
+
+    def instead(self, moment: Moment) -> SimResponse | None:  # noqa: ARG002
+        """An answer given without handling the request."""
+        return None
+
+    def bend(self, answer: Answer, moment: Moment) -> Answer:  # noqa: ARG002
+        """Another payload than the one decided."""
+        return answer
+
+    def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
+        """Another way to send the response."""
+        return response
+
+
+@frozen
+class Status(Effect):
+    """Answer with a status. With *handled* the request takes effect first: an ambiguous create.
+
+    *retry_after* is in seconds; *as_date* writes it as an HTTP date.
+    """
+
+    status: int
+    body: Any = "html"
+    handled: bool = field(default=False, kw_only=True)
+    retry_after: float | None = field(default=None, kw_only=True)
+    as_date: bool = field(default=False, kw_only=True)
+
+    def instead(self, moment: Moment) -> SimResponse | None:
+        return None if self.handled else self._answer(moment)
+
+    def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:
+        return self._answer(moment) if self.handled else response
+
+    def _answer(self, moment: Moment) -> SimResponse:
+        if self.body == "html":
+            kind, text = "text/html", HTML_502.replace("502 Bad Gateway", str(self.status))
+        else:
+            kind, text = "application/json", json.dumps(self.body)
+        headers = {"Content-Type": kind}
+        if self.retry_after is not None:
+            headers["Retry-After"] = retry_after(self.retry_after, moment.wall, self.as_date)
+        return SimResponse(status=self.status, headers=headers, body=text.encode())
+
+
+@frozen
+class Drop(Effect):
+    """Hang up without an answer, before or after the request took effect."""
+
+    handled: bool = field(default=False, kw_only=True)
+    reset: bool = field(default=False, kw_only=True)
+
+    def instead(self, moment: Moment) -> SimResponse | None:
+        return None if self.handled else self.deliver(SimResponse(), moment)
+
+    def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
+        return SimResponse(status=None, hang_up="reset" if self.reset else "close")
+
+
+@frozen
+class Stall(Effect):
+    """Never answer, and keep the connection open."""
+
+    handled: bool = field(default=False, kw_only=True)
+
+    def instead(self, moment: Moment) -> SimResponse | None:  # noqa: ARG002
+        return None if self.handled else SimResponse(status=None, hang_up="stall")
+
+    def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
+        return SimResponse(status=None, hang_up="stall")
+
+
+@frozen
+class Delay(Effect):
+    """Answer late, by seconds of the caller's clock."""
+
+    seconds: float
+
+    def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
+        return evolve(response, delay=response.delay + self.seconds)
+
+
+@frozen
+class Cut(Effect):
+    """Hang up in the middle of the body; the request took effect."""
+
+    share: float = 0.5
+
+    def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
+        return evolve(response, cut_at=int(len(response.body) * self.share))
+
+
+@frozen
+class Garble(Effect):
+    """A body that is not what it should be; the request took effect."""
+
+    how: Literal["invalid", "empty", "wrong_type", "html"] = "invalid"
+
+    def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
+        headers = {k: v for k, v in response.headers.items() if k != "Content-Encoding"}
+        body = {
+            "invalid": b'{"status": "PROC',
+            "empty": b"",
+            "wrong_type": b"42",
+            "html": HTML_502.encode(),
+        }[self.how]
+        if self.how == "html":
+            headers["Content-Type"] = "text/html"
+        return evolve(response, headers=headers, body=body, chunks=None)
+
+
+@frozen
+class Word(Effect):
+    """Another status word, at every depth of the payload."""
+
+    word: str = "c"
+
+    def bend(self, answer: Answer, moment: Moment) -> Answer:  # noqa: ARG002
+        return evolve(answer, data=self._reword(answer.data))
+
+    def _reword(self, value: Any) -> Any:
+        if isinstance(value, dict):
+            return {
+                key: self.word
+                if key == "status" and isinstance(inner, str)
+                else self._reword(inner)
+                for key, inner in value.items()
+            }
+        return [self._reword(inner) for inner in value] if isinstance(value, list) else value
+
+
+@frozen
+class Rows(Effect):
+    """Bad rows at the front of every list of objects, or only the first rows of it."""
+
+    extra: tuple[Any, ...] = (None, "row", {"status": ["READY"]}, {})
+    limit: int | None = None
+
+    def bend(self, answer: Answer, moment: Moment) -> Answer:  # noqa: ARG002
+        if not isinstance(answer.data, dict):
+            return answer
+        data = {
+            key: [*self.extra, *value][: self.limit] if isinstance(value, list) else value
+            for key, value in answer.data.items()
+        }
+        return evolve(answer, data=data)
+
+
+@frozen
+class Lag(Effect):
+    """Lists tell how things were so many seconds ago; what is younger is not in them."""
+
+    lag: float = 0.0
+
+
+@frozen
+class NotYet(Effect):
+    """An object answers 404 for its first seconds."""
+
+    seconds: float
+
+    def instead(self, moment: Moment) -> SimResponse | None:
+        if moment.born is None or moment.now - moment.born >= self.seconds:
+            return None
+        return SimResponse(
+            status=404,
+            headers={"Content-Type": "application/json"},
+            body=b'{"detail":"Not found"}',
+        )
+
+
+@frozen(kw_only=True)
+class Fault:
+    """A rule: requests that match it get its effect.
+
+    *method* and *path* are regular expressions (searched; empty matches all); *nth* picks calls
+    that matched, from 1 on; *share* of them is hit by seed; *since* and *until* are seconds of
+    the world; *times* is the most it hits.
+    """
+
+    effect: Effect
+    name: str = ""
+    method: str = ""
+    path: str = ""
+    operation: str = ""
+    nth: Collection[int] = ()
+    share: float = 1.0
+    since: float = float("-inf")
+    until: float = float("inf")
+    times: int | None = None
+
+    @property
+    def title(self) -> str:
+        """What the log calls it."""
+        return self.name or type(self.effect).__name__.lower()
+
+
+@define
+class Rule:
+    """A fault in force, with its own count and dice."""
+
+    fault: Fault
+    dice: Random = field(repr=False)
+    matched: int = 0
+    hits: int = 0
+
+    def hit(self, method: str, path: str, operation: str, now: float) -> bool:
+        """Whether this request is hit; each question counts as one call."""
+        fault = self.fault
+        if not (
+            fault.since <= now < fault.until
+            and re.search(fault.method, method)
+            and re.search(fault.path, path)
+            and fault.operation in ("", operation)
+        ):
+            return False
+        self.matched += 1
+        if fault.times is not None and self.hits >= fault.times:
+            return False
+        if fault.nth and self.matched not in fault.nth:
+            return False
+        if fault.share < 1.0 and self.dice.random() >= fault.share:
+            return False
+        self.hits += 1
+        return True
+
+
+@define(kw_only=True)
+class RateLimit:
+    """A token bucket over all requests: *rate* a second, *burst* at once, else 429."""
+
+    rate: float
+    burst: float = 1.0
+    retry_after: bool = True
+    as_date: bool = False
+    body: Any = field(factory=lambda: {"detail": "Rate limit exceeded"})
+    served: int = field(default=0, init=False)
+    excess: int = field(default=0, init=False)
+    _tokens: float = field(init=False)
+    _at: float | None = field(default=None, init=False)
+
+    def __attrs_post_init__(self) -> None:
+        self._tokens = self.burst
+
+    def refuse(self, now: float, wall: datetime) -> SimResponse | None:
+        """The 429, or None if the request may pass."""
+        if self._at is not None:
+            self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
+        self._at = now
+        if self._tokens >= 1.0 - 1e-9:
+            self._tokens -= 1.0
+            self.served += 1
+            return None
+        self.excess += 1
+        headers = {"Content-Type": "application/json"}
+        if self.retry_after:
+            wait = (1.0 - self._tokens) / self.rate
+            headers["Retry-After"] = retry_after(wait, wall, self.as_date)
+        return SimResponse(status=429, headers=headers, body=json.dumps(self.body).encode())
+
+
+def retry_after(seconds: float, wall: datetime, as_date: bool) -> str:  # noqa: FBT001
+    """The header's value: whole seconds, rounded up, or the date they lead to."""
+    whole = math.ceil(seconds)
+    return format_datetime(wall + timedelta(seconds=whole), usegmt=True) if as_date else str(whole)

@@ -1,0 +1,1 @@
+"""The nouns of the Nugen Intelligence API, one room each: rows, rules, routes."""

@@ -1,0 +1,1 @@
+"""The nouns of SeekrFlow: alignment jobs, data jobs, ingestion, files."""

@@ -1,0 +1,292 @@
+"""The pretend server, pure: a request and a time go in, a response comes out.
+
+Nugen answers below ``/api/v3`` (and ``/inference``, the oldest paths), SeekrFlow below
+``/v1/flow``. Nothing here sleeps, reads a clock or opens a socket: jobs move because *now* does.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from email.utils import format_datetime
+from random import Random
+from typing import Any
+from urllib.parse import unquote
+
+from attrs import define, evolve, field
+
+from .book import Book
+from .exchange import Answer, Ask, Refused, Route, SimRequest, SimResponse
+from .faults import Fault, Moment, RateLimit, Rule
+from .log import Entry, Log
+from .nugen import agents, alignments, benchmarks, documents, evaluations, inference, models
+from .seekrflow import data_jobs, files, training_pairs
+
+ROUTES: tuple[Route, ...] = (
+    *documents.ROUTES,
+    *benchmarks.ROUTES,
+    *alignments.ROUTES,
+    *models.ROUTES,
+    *evaluations.ROUTES,
+    *inference.ROUTES,
+    *agents.ROUTES,
+    *training_pairs.ROUTES,
+    *data_jobs.ROUTES,
+    *files.ROUTES,
+)
+_JSON = {"Content-Type": "application/json"}
+_WORTH_COMPRESSING = 1024
+_BEARER = "bearer "
+
+
+@define(kw_only=True)
+class World(Book):
+    """A server of one's own. Settings are those of `Book`; *faults* and *rate_limit* hurt it.
+
+    The same seed and the same requests at the same times give the same answers.
+    """
+
+    faults: list[Fault] = field(factory=list[Fault], alias="faults")
+    rate_limit: RateLimit | None = None
+    gzip_level: int = 1
+    log: Log = field(factory=Log, init=False, repr=False)
+    _rules: dict[int, Rule] = field(factory=dict[int, Rule], init=False, repr=False)
+    _injected: int = field(default=0, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        for fault in self.faults:
+            self.inject(fault)
+
+    def inject(self, fault: Fault) -> Rule:
+        """Put a fault in force; the rule counts what it matched and hit."""
+        self._injected += 1
+        rule = Rule(fault, Random(f"{self.seed}/fault/{self._injected}"))
+        self._rules[id(rule)] = rule
+        return rule
+
+    def retract(self, rule: Rule | None = None) -> None:
+        """Take one fault back, or all of them."""
+        if rule is None:
+            self._rules.clear()
+        else:
+            self._rules.pop(id(rule), None)
+
+    @contextmanager
+    def broken(self, fault: Fault) -> Iterator[Rule]:
+        """A fault for the length of a block."""
+        rule = self.inject(fault)
+        try:
+            yield rule
+        finally:
+            self.retract(rule)
+
+    def handle(self, request: SimRequest, now: float) -> SimResponse:
+        """Answer one request at a moment, in seconds since the world began."""
+        route, params, otherwise = self._routed(request)
+        operation = route.operation if route is not None else ""
+        hits = [
+            rule.fault
+            for rule in self._rules.values()
+            if rule.hit(request.method, request.path, operation, now)
+        ]
+        ask = self._ask(request, now, route, params, hits)
+        moment = Moment(now=now, wall=self.at(now), born=self._born(params))
+        response, created, struck = self._decided(ask, route or otherwise, hits, moment)
+        self.log.entries.append(
+            Entry(
+                at=now,
+                method=request.method,
+                path=request.path,
+                query=dict(request.query),
+                body=request.form.summary() if request.form is not None else ask.body,
+                operation=operation,
+                status=response.status,
+                created=created,
+                bytes_out=_size(response),
+                connection=request.connection,
+                fault=struck,
+            )
+        )
+        return response
+
+    def _decided(
+        self, ask: Ask, target: Route | Answer, hits: list[Fault], moment: Moment
+    ) -> tuple[SimResponse, str | None, str]:
+        """The response, the id of what was made, and what was done to the request on purpose."""
+        if self.rate_limit is not None:
+            refused = self.rate_limit.refuse(ask.now, moment.wall)
+            if refused is not None:
+                return self._dated(refused, ask.now), None, "rate limit"
+        for fault in hits:
+            instead = fault.effect.instead(moment)
+            if instead is not None:
+                return self._dated(instead, ask.now), None, fault.title
+        answer = self._answered(ask, target) if isinstance(target, Route) else target
+        created, struck = answer.created, list[str]()
+        for fault in hits:
+            bent = fault.effect.bend(answer, moment)
+            if bent is not answer or fault.effect.lag:
+                struck.append(fault.title)
+            answer = bent
+        response = self._dated(self._encoded(ask.request, answer), ask.now)
+        for fault in hits:
+            delivered = fault.effect.deliver(response, moment)
+            if delivered is not response:
+                struck.append(fault.title)
+            response = delivered
+        return response, created, "+".join(struck)
+
+    def _answered(self, ask: Ask, route: Route) -> Answer:
+        try:
+            self._authorize(ask, route)
+            return route.handler(self, ask)
+        except Refused as refusal:
+            return refusal.answer
+
+    def _ask(
+        self,
+        request: SimRequest,
+        now: float,
+        route: Route | None,
+        params: Mapping[str, str],
+        hits: list[Fault],
+    ) -> Ask:
+        contract = "both" if route is None else route.contract
+        plural = contract == "plural" or (contract == "both" and self.contracts == {"plural"})
+        body, broken = _parsed(request)
+        return Ask(
+            request=request,
+            now=now,
+            seen=now - max((fault.effect.lag for fault in hits), default=0.0),
+            generation=self.generation or ("G4" if plural else "G3"),
+            plural=plural,
+            params=params,
+            body=body,
+            broken=broken,
+        )
+
+    def _authorize(self, ask: Ask, route: Route) -> None:
+        given = ask.request.headers.get("authorization", "").strip()
+        bearer = given.casefold().startswith(_BEARER)
+        key = given[len(_BEARER) :].strip() if bearer else given
+        known = bool(key) and (self.keys is None or key in self.keys)
+        if known and bearer == (route.vendor == "nugen"):
+            return
+        if not given and self.missing_key_status == 422:  # noqa: PLR2004 - the documented form
+            place = {"loc": ["header", "Authorization"], "msg": "field required"}
+            raise Refused(422, [place | {"type": "value_error.missing"}])
+        detail = "Invalid API key" if given else "Not authenticated"
+        raise Refused(401, detail, {"WWW-Authenticate": "Bearer"})
+
+    def _routed(self, request: SimRequest) -> tuple[Route | None, dict[str, str], Answer]:
+        """The route and the path's parameters, or the framework's own 404, 405 or redirect."""
+        path = request.path
+        if len(path) > 1 and path.endswith("/") and self._match(path[:-1]):
+            headers = {"Location": path[:-1]}
+            return None, {}, Answer(raw=b"", status=307, headers=headers)
+        matched = self._match(path)
+        for route, params in matched:
+            if route.method == request.method:
+                return route, params, Answer()
+        if matched:
+            allowed = ", ".join(sorted({route.method for route, _ in matched}))
+            wrong = {"detail": "Method Not Allowed"}
+            return None, {}, Answer(data=wrong, status=405, headers={"Allow": allowed})
+        return None, {}, Answer(data={"detail": "Not Found"}, status=404)
+
+    def _match(self, path: str) -> list[tuple[Route, dict[str, str]]]:
+        """The routes of a path; a literal path keeps the ones with parameters from matching."""
+        served = [
+            (route, dict[str, str]()) for route in _LITERAL.get(path, ()) if self._serves(route)
+        ]
+        if served:
+            return served
+        segments = path.split("/")
+        return [
+            (route, params)
+            for route, template in _TEMPLATES.get(len(segments), ())
+            if (params := _bound(template, segments)) is not None and self._serves(route)
+        ]
+
+    def _serves(self, route: Route) -> bool:
+        return route.contract == "both" or route.contract in self.contracts
+
+    def _born(self, params: Mapping[str, str]) -> float | None:
+        named = params.get("id")
+        return None if named is None else self.born.get(self.tasks.get(named, named))
+
+    def _encoded(self, request: SimRequest, answer: Answer) -> SimResponse:
+        if answer.events is not None:
+            chunks = tuple(
+                f"data: {each if isinstance(each, str) else json.dumps(each)}\n\n".encode()
+                for each in answer.events
+            )
+            headers = {"Content-Type": "text/event-stream", **answer.headers}
+            return SimResponse(
+                status=answer.status, headers=headers, chunks=chunks, pause=self.chat_pause
+            )
+        if answer.status == 204:  # noqa: PLR2004 - no content, so no type either
+            return SimResponse(status=204, headers=answer.headers)
+        raw = answer.raw
+        body = json.dumps(answer.data, separators=(",", ":")).encode() if raw is None else raw
+        response = SimResponse(status=answer.status, headers={**_JSON, **answer.headers}, body=body)
+        if len(body) < _WORTH_COMPRESSING or "gzip" not in request.headers.get(
+            "accept-encoding", ""
+        ):
+            return response
+        headers = {**response.headers, "Content-Encoding": "gzip", "Vary": "Accept-Encoding"}
+        small = gzip.compress(body, compresslevel=self.gzip_level, mtime=0)
+        return evolve(response, headers=headers, body=small)
+
+    def _dated(self, response: SimResponse, now: float) -> SimResponse:
+        date = format_datetime(self.at(now).replace(microsecond=0), usegmt=True)
+        return evolve(response, headers={**response.headers, "Date": date})
+
+
+def _parsed(request: SimRequest) -> tuple[Any, str | None]:
+    """The JSON body, or why there is none."""
+    if not request.content:
+        return None, None
+    kind = request.headers.get("content-type", "application/json").partition(";")[0].strip()
+    if kind != "application/json" and not kind.endswith("+json"):
+        return None, None
+    try:
+        return json.loads(request.content, parse_constant=_no_constant), None
+    except (ValueError, RecursionError):
+        return None, "JSON decode error"
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _size(response: SimResponse) -> int:
+    if response.status is None:
+        return 0
+    if response.chunks is not None:
+        return sum(map(len, response.chunks))
+    return len(response.body) if response.cut_at is None else response.cut_at
+
+
+def _bound(template: list[str], segments: list[str]) -> dict[str, str] | None:
+    params: dict[str, str] = {}
+    for wanted, given in zip(template, segments, strict=True):
+        if wanted.startswith("{"):
+            if not given:
+                return None
+            params[wanted[1:-1]] = unquote(given)
+        elif wanted != given:
+            return None
+    return params
+
+
+_LITERAL: dict[str, list[Route]] = {}
+_TEMPLATES: dict[int, list[tuple[Route, list[str]]]] = {}
+for _route in ROUTES:
+    if "{" in _route.path:
+        _segments = _route.path.split("/")
+        _TEMPLATES.setdefault(len(_segments), []).append((_route, _segments))
+    else:
+        _LITERAL.setdefault(_route.path, []).append(_route)
