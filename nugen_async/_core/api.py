@@ -1,0 +1,245 @@
+"""Call in, record out: the only road to the network. Retries live here and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextvars import ContextVar
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from attrs import evolve, field, frozen
+
+from ..errors import (
+    APIConnectionError,
+    APIStatusError,
+    APITimeoutError,
+    CreateOutcomeUnknownError,
+    DecodeError,
+    NugenError,
+)
+from . import interpret
+from .codec import structure
+from .gate import Urgency
+from .retry import Fate, Retry, fate
+from .transport import Timeout, Transport
+from .wire import Call, Contract, Effect, Json, Response
+
+T = TypeVar("T")
+
+log = logging.getLogger("nugen_async")
+log.addHandler(logging.NullHandler())
+
+_seen: ContextVar[list[tuple[Response, Json]] | None] = ContextVar("nugen_async_seen", default=None)
+
+
+@frozen(kw_only=True)
+class Options:
+    """What a caller may set per call: time-outs, retries, extra headers."""
+
+    timeout: Timeout = field(factory=Timeout)
+    retry: Retry = field(factory=Retry)
+    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+
+
+class Dialect:
+    """Which contract each noun speaks; with "auto" it is learned at the noun's first answer."""
+
+    __slots__ = ("_known", "_preferred")
+
+    def __init__(self, preferred: Contract | None) -> None:
+        self._preferred = preferred
+        self._known: dict[str, Contract] = {}
+
+    def of(self, noun: str) -> Contract | None:
+        """The contract to use for *noun*; None while it is not known yet."""
+        return self._preferred or self._known.get(noun)
+
+    def learn(self, noun: str, contract: Contract) -> None:
+        """Remember which contract answered."""
+        self._known[noun] = contract
+
+
+class Api:
+    """One way to the service with one set of options; cheap, shares its transport with its siblings."""
+
+    __slots__ = ("dialect", "options", "transport")
+
+    def __init__(self, transport: Transport, dialect: Dialect, options: Options) -> None:
+        self.transport = transport
+        self.dialect = dialect
+        self.options = options
+
+    def __repr__(self) -> str:
+        return f"<Api {self.transport.settings.base_url}>"
+
+    async def send(self, call: Call[T]) -> T:
+        """The record that *call* asks for.
+
+        Raises `APIStatusError`, `APIConnectionError`, `DecodeError`, `ClientStateError`; for a create whose
+        outcome cannot be told, `CreateOutcomeUnknownError`.
+        """
+        return (await self.answer(call))[0]
+
+    async def answer(self, call: Call[T]) -> tuple[T, Response]:
+        """The record, and the answer that it was made from."""
+        started = datetime.now(UTC)
+        try:
+            payload, response = await self.fetch(call)
+            try:
+                return structure(payload, call.returns), response
+            except DecodeError as error:
+                url = self.transport.url(call.path)
+                raise interpret.located(error, response, call.method, url) from None
+        except NugenError as error:
+            if call.effect is Effect.CREATE and fate(error) is Fate.UNKNOWN:
+                raise _unknown(call, error, started) from error
+            raise
+
+    async def fetch(self, call: Call[Any], *, urgency: Urgency | None = None) -> tuple[Json, Response]:
+        """The payload of *call*, not yet made a record, after as many tries as the options allow."""
+        options = self.options
+        if urgency is None:
+            urgency = Urgency.CREATE if call.effect is Effect.CREATE else Urgency.CALL
+        if options.timeout.total is None:
+            return await self._settled(call, options.retry, urgency)
+        try:
+            async with asyncio.timeout(options.timeout.total):
+                return await self._settled(call, options.retry, urgency)
+        except TimeoutError as error:
+            if isinstance(error, NugenError):
+                raise
+            raise APITimeoutError(
+                method=call.method,
+                url=self.transport.url(call.path),
+                reason=f"not done within {options.timeout.total:g} s in all",
+            ) from None
+
+    async def look(self, call: Call[Any]) -> tuple[Json, Response]:
+        """The payload of *call* after one sending at the lowest urgency; the poller retries by itself."""
+        return await self._settled(call, None, Urgency.POLL)
+
+    async def _settled(
+        self, call: Call[Any], retry: Retry | None, urgency: Urgency
+    ) -> tuple[Json, Response]:
+        """Send on the documented route, and where that *route* is missing on the plural one."""
+        other = call.alternative
+        try:
+            got = await self._tried(call, retry, urgency)
+        except APIStatusError as error:
+            if other is None or not interpret.route_is_missing(error):
+                if call.empty_on_404 and error.status == 404:  # noqa: PLR2004 # Not Found
+                    return [], Response(404, {}, b"[]")
+                raise
+            got = await self._settled(evolve(other, alternative=None), retry, urgency)
+            self.dialect.learn(call.noun, "plural")
+            return got
+        if other is not None:
+            self.dialect.learn(call.noun, "documented")
+        return got
+
+    async def _tried(
+        self, call: Call[Any], retry: Retry | None, urgency: Urgency
+    ) -> tuple[Json, Response]:
+        tries = 0
+        while True:
+            try:
+                return await self._once(call, urgency)
+            except NugenError as error:
+                tries += 1
+                pause = retry.pause(error, call.effect, tries) if retry else None
+                if pause is None:
+                    raise
+                log.info("%s %s: %s; again in %.1f s", call.method, call.path, error, pause)
+            await asyncio.sleep(pause)
+
+    async def _once(self, call: Call[Any], urgency: Urgency) -> tuple[Json, Response]:
+        transport, options = self.transport, self.options
+        response = await transport.exchange(
+            call, timeout=options.timeout, urgency=urgency, headers=options.headers
+        )
+        if log.isEnabledFor(logging.DEBUG):
+            log.debug("%s %s -> %d", call.method, call.path, response.status)
+        if 200 <= response.status < 300:  # noqa: PLR2004 # HTTP's successes
+            transport.gate.answered(response.status, None)
+        return self._payload(call, response)
+
+    def _payload(self, call: Call[Any], response: Response) -> tuple[Json, Response]:
+        url = self.transport.url(call.path)
+        try:
+            payload = interpret.payload(response, call.method, url, time.time())
+        except APIStatusError as error:
+            self.transport.gate.answered(error.status, error.retry_after)
+            raise
+        if (sink := _seen.get()) is not None:
+            sink.append((response, payload))
+        return payload, response
+
+    @contextlib.asynccontextmanager
+    async def stream(self, call: Call[Any]) -> AsyncGenerator[AsyncIterator[str]]:
+        """The `data` of each server-sent event of the answer, as it comes. Sent once, never again."""
+        stack = contextlib.AsyncExitStack()
+        async with stack:
+            head, pieces = await stack.enter_async_context(
+                self.transport.stream(
+                    call, timeout=self.options.timeout, headers=self.options.headers
+                )
+            )
+            if not 200 <= head.status < 300:  # noqa: PLR2004 # HTTP's successes
+                self._payload(call, head)
+            yield _events(pieces)
+
+
+async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[str]:
+    """The data of server-sent events, in the line forms of the HTML standard; ends at ``[DONE]``."""
+    rest = b""
+    data: list[str] = []
+    async for piece in pieces:
+        rest += piece
+        *lines, rest = rest.replace(b"\r\n", b"\n").split(b"\n")
+        for line in lines:
+            if line:
+                name, _, value = line.partition(b":")
+                if name == b"data":
+                    data.append(value.removeprefix(b" ").decode("utf-8", "replace"))
+            elif data:
+                event, data = "\n".join(data), []
+                if event.strip() == "[DONE]":
+                    return
+                yield event
+    if data and (event := "\n".join(data)).strip() != "[DONE]":
+        yield event
+
+
+def _unknown(call: Call[Any], error: NugenError, started: datetime) -> CreateOutcomeUnknownError:
+    body = call.json if call.json is not None else {p.name: p.value or p.filename for p in call.parts}
+    token = body.get("workflow_id") if isinstance(body, dict) else None
+    name = next(
+        (body[k] for k in ("name", "alignment_name", "benchmark_name", "evaluation_name") if k in body),
+        None,
+    )
+    return CreateOutcomeUnknownError(
+        method=call.method,
+        url=getattr(error, "url", ""),
+        kind=call.noun.rstrip("s"),
+        body=body,
+        token=token,
+        started=started.isoformat(),
+        ended=datetime.now(UTC).isoformat(),
+        look_for=f"one named {name!r}" if name else f"one like {json.dumps(body, default=str)}",
+        reason=str(error),
+    )
+
+
+@contextlib.contextmanager
+def watching(sink: list[tuple[Response, Json]]) -> Any:
+    """Collect every answer that the calls inside bring."""
+    token = _seen.set(sink)
+    try:
+        yield sink
+    finally:
+        _seen.reset(token)

@@ -1,0 +1,116 @@
+"""A response becomes a payload, or the right error. Pure: status, headers and bytes are all it knows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ..errors import APIStatusError, DecodeError, Detail, Problem
+from .codec import loads
+from .pace import retry_after
+from .wire import Json, Response
+
+_SHOWN = 500
+_PLAIN_NOT_FOUND = {"not found", "method not allowed"}
+
+
+def payload(response: Response, method: str, url: str, wall_now: float) -> Json:
+    """The JSON value of a successful answer (None for an empty 204); raises for every other one."""
+    if not 200 <= response.status < 300:  # noqa: PLR2004 # HTTP's successes
+        raise refusal(response, method, url, wall_now)
+    if response.status in {204, 205}:
+        return None
+    try:
+        return loads(response.body)
+    except DecodeError as error:
+        raise _unreadable(response, method, url, error.problems) from None
+
+
+def refusal(response: Response, method: str, url: str, wall_now: float) -> APIStatusError:
+    """The typed error for an answer that is not a success."""
+    return APIStatusError.kind_for(response.status)(
+        method=method,
+        url=url,
+        status=response.status,
+        detail=_detail(response.body),
+        request_id=response.request_id,
+        retry_after=retry_after(response.headers.get("retry-after"), wall_now),
+        body=_shown(response.body),
+    )
+
+
+def _unreadable(
+    response: Response, method: str, url: str, problems: tuple[str, ...]
+) -> DecodeError:
+    kind = response.headers.get("content-type", "")
+    hint = (f"content type {kind}",) if kind and "json" not in kind else ()
+    return DecodeError(
+        method=method,
+        url=url,
+        problems=problems + hint,
+        status=response.status,
+        request_id=response.request_id,
+        body=_shown(response.body),
+    )
+
+
+def located(error: DecodeError, response: Response, method: str, url: str) -> DecodeError:
+    """The same complaint, with the request and the answer that it is about."""
+    return _unreadable(response, method, url, error.problems)
+
+
+def route_is_missing(error: APIStatusError) -> bool:
+    """Whether a 404 or 405 speaks of the *route* and not of the thing asked for.
+
+    Inferred from FastAPI, which the error bodies point to: an unknown route answers exactly
+    ``{"detail": "Not Found"}``, a thing that is missing is named in a sentence.
+    """
+    if error.status == 405:  # noqa: PLR2004 # Method Not Allowed
+        return True
+    if error.status != 404:  # noqa: PLR2004 # Not Found
+        return False
+    said = error.detail
+    return said is None or (isinstance(said, str) and said.strip().lower() in _PLAIN_NOT_FOUND)
+
+
+def _shown(body: bytes) -> str:
+    return body[:_SHOWN].decode("utf-8", "replace")
+
+
+def _detail(body: bytes) -> Detail:
+    """What an error body says, whatever form it has; None for HTML, an empty or an unreadable one."""
+    try:
+        said = loads(body)
+    except DecodeError:
+        return None
+    if isinstance(said, dict):
+        for key in ("detail", "error", "message"):
+            if said.get(key):
+                return _parsed(said[key])
+        return said or None
+    return _parsed(said)
+
+
+def _parsed(said: Any) -> Detail:
+    match said:
+        case str():
+            return said
+        case list():
+            return tuple(_problem(row) for row in said)
+        case dict():
+            return said
+        case _:
+            return None if said is None else str(said)
+
+
+def _problem(row: Any) -> Problem:
+    """One row of a 422. What the user typed (`input`, `ctx`) is left out: it may be private."""
+    if not isinstance(row, Mapping):
+        return Problem(msg=str(row))
+    loc = row.get("loc")
+    parts = loc if isinstance(loc, list) else [] if loc is None else [loc]
+    return Problem(
+        loc=tuple(part if isinstance(part, int) else str(part) for part in parts),
+        msg=str(row.get("msg", "")),
+        type=str(row.get("type", "")),
+    )

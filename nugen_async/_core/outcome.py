@@ -1,0 +1,134 @@
+"""How a wait can end: one small record each, with the last snapshot."""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Protocol, TypeVar
+
+from attrs import frozen
+
+from ..errors import (
+    JobCancelledError,
+    JobFailedError,
+    JobParkedError,
+    JobStalledError,
+    JobUnreachableError,
+    NugenError,
+    WaitTimeoutError,
+)
+
+
+class Snapshot(Protocol):
+    """As much of a job as an outcome needs."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102 # the job's
+    @property
+    def status(self) -> str: ...  # noqa: D102 # the job's
+    @property
+    def reason(self) -> str: ...  # noqa: D102 # the job's
+    def resume_token(self) -> str: ...  # noqa: D102 # the job's
+
+
+S_co = TypeVar("S_co", bound=Snapshot, covariant=True)
+
+
+@frozen
+class Outcome(Generic[S_co]):
+    """How the wait for one job ended; `job` is its last snapshot."""
+
+    job: S_co
+
+    def error(self) -> NugenError | None:
+        """The error that `wait_until_ready` raises for this outcome; None for `Ready`."""
+        return None
+
+    def _facts(self) -> dict[str, Any]:
+        job = self.job
+        return {
+            "job": job,
+            "job_id": job.id,
+            "status": job.status,
+            "resume_token": job.resume_token(),
+        }
+
+    def unwrap(self) -> S_co:
+        """The ready job, or this outcome's error raised."""
+        error = self.error()
+        if error is not None:
+            raise error
+        return self.job
+
+
+@frozen
+class Ready(Outcome[S_co]):
+    """The job ended well."""
+
+
+@frozen
+class Failed(Outcome[S_co]):
+    """The job ended, and not well; waiting again will not help."""
+
+    @property
+    def reason(self) -> str:
+        """What the server said of it; may be empty."""
+        return self.job.reason
+
+    def error(self) -> NugenError:
+        """`JobFailedError`."""
+        return JobFailedError(reason=self.job.reason, **self._facts())
+
+
+@frozen
+class Cancelled(Failed[S_co]):
+    """The job was stopped on the server's side."""
+
+    def error(self) -> NugenError:
+        """`JobCancelledError`."""
+        return JobCancelledError(reason=self.job.reason, **self._facts())
+
+
+@frozen
+class Parked(Outcome[S_co]):
+    """The job waits for a person or a call of yours."""
+
+    def error(self) -> NugenError:
+        """`JobParkedError`."""
+        return JobParkedError(hint=self.job.reason, **self._facts())
+
+
+@frozen
+class TimedOut(Outcome[S_co]):
+    """The wait's own time was over after `waited` seconds; the job goes on."""
+
+    waited: float
+
+    def error(self) -> NugenError:
+        """`WaitTimeoutError`."""
+        return WaitTimeoutError(waited=self.waited, **self._facts())
+
+
+@frozen
+class Stalled(Outcome[S_co]):
+    """Neither status nor progress moved for `still` seconds; the job may go on."""
+
+    still: float
+
+    def error(self) -> NugenError:
+        """`JobStalledError`."""
+        return JobStalledError(still=self.still, **self._facts())
+
+
+@frozen
+class Unreachable(Outcome[S_co]):
+    """The job's state could not be learned: `last` is why. The job may go on."""
+
+    last: NugenError
+    failures: int = 1
+
+    def error(self) -> NugenError:
+        """`JobUnreachableError`; `last` itself is its cause."""
+        error = JobUnreachableError(
+            failures=self.failures, last=self.last, **self._facts()
+        )
+        error.__cause__ = self.last
+        return error

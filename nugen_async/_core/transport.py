@@ -1,0 +1,370 @@
+"""The only aiohttp request in the package: sessions, connections, time-outs, and foreign errors made ours."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from typing import Any
+
+import aiohttp
+from attrs import field, frozen
+from multidict import CIMultiDict
+from yarl import URL
+
+from ..errors import (
+    APIConnectionError,
+    APITimeoutError,
+    ClientClosedError,
+    ClientStateError,
+    ConfigurationError,
+    NugenError,
+)
+from .codec import dumps
+from .gate import Gate, Urgency, shared_pace
+from .wire import Call, Effect, Part, Response
+
+_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+_UPLOAD_RATE = 64 * 1024
+_MEGABYTE = 1024 * 1024
+
+
+class Secret(str):
+    """Text that every `repr` hides, and with it every dump of local variables."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "'***'"
+
+
+@frozen
+class Timeout:
+    """Seconds. `attempt` bounds one sending from its first byte to the last byte of the answer.
+
+    It starts when the request gets its turn, not while it queues. `connect` bounds the making of a
+    connection, `total` the whole call with its queueing, pauses and retries. None is no bound. An upload
+    gets another second for each 64 KiB on top of `attempt`.
+    """
+
+    attempt: float | None = 60.0
+    connect: float | None = 10.0
+    total: float | None = None
+
+    def __attrs_post_init__(self) -> None:
+        for name in ("attempt", "connect", "total"):
+            seconds = getattr(self, name)
+            if seconds is not None and not 0 < seconds < float("inf"):
+                raise ConfigurationError(f"timeout: {name} must be more than 0 s, not {seconds!r}")
+
+
+@frozen(kw_only=True)
+class Settings:
+    """What a transport needs to know; the key is inside and never shown."""
+
+    base_url: str
+    authorization: Secret = field(repr=False)
+    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    connections: int = 100
+    keepalive: float = 75.0
+    create_keepalive: float = 2.0
+    largest_body: int = 256 * _MEGABYTE
+    allow_http: Sequence[str] = ()
+    trace_configs: Sequence[aiohttp.TraceConfig] = ()
+    middlewares: Sequence[Any] = ()
+
+    def __attrs_post_init__(self) -> None:
+        check_base_url(self.base_url, self.allow_http)
+        if self.connections < 1:
+            raise ConfigurationError(f"connections must be at least 1, not {self.connections}")
+
+
+def check_base_url(base_url: str, allow_http: Sequence[str] = ()) -> None:
+    """Refuse a base URL that is none, carries a password, or would send the key in the clear."""
+    try:
+        url = URL(base_url)
+        host = url.host
+    except ValueError as error:
+        raise ConfigurationError(f"base_url is not a URL: {error}") from None
+    if url.scheme not in {"http", "https"} or not host:
+        raise ConfigurationError("base_url must begin with https:// and name a host")
+    if url.user or url.password or url.query_string or url.fragment:
+        raise ConfigurationError("base_url must not hold a user, a password, a query or a fragment")
+    if url.scheme == "http" and host not in _LOOPBACK and host not in allow_http:
+        raise ConfigurationError(
+            f"base_url {url.origin()} would send the API key unencrypted;"
+            f" use https, or allow this host by name: allow_http=[{host!r}]"
+        )
+
+
+class Transport:
+    """Sends bytes and brings bytes back. Bound to one event loop and one process from its first use."""
+
+    def __init__(self, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
+        self.settings = settings
+        self._base = settings.base_url.rstrip("/")
+        self._given = session
+        self._session: aiohttp.ClientSession | None = session
+        self._fresh: aiohttp.ClientSession | None = session
+        self._gate: Gate | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._pid = 0
+        self._headers: CIMultiDict[str] = CIMultiDict(
+            {"Authorization": settings.authorization, **settings.headers}
+        )
+        self._json_headers: CIMultiDict[str] = CIMultiDict(
+            {**self._headers, "Content-Type": "application/json"}
+        )
+        self.closed = False
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a client cannot be pickled; make one in each process")
+
+    def url(self, path: str) -> str:
+        """The whole URL of *path*, for messages."""
+        return self._base + path
+
+    @property
+    def gate(self) -> Gate:
+        """The gate that every request of this client passes; made inside the running loop."""
+        self.open()
+        assert self._gate is not None  # noqa: S101 # open() made it
+        return self._gate
+
+    def open(self) -> asyncio.AbstractEventLoop:
+        """Bind to the running loop at first use; afterwards check that it is still the same one."""
+        if self.closed:
+            raise ClientClosedError("the client is closed; make a new one")
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            raise ClientStateError("the client must be used inside a running event loop") from None
+        if self._loop is None:
+            self._bind(loop)
+        elif self._loop is not loop:
+            raise ClientStateError(
+                "the client belongs to another event loop; make one client per loop"
+            )
+        elif self._pid != os.getpid():
+            raise ClientStateError(
+                "the client was made before a fork; make one client per process, after the fork"
+            )
+        return loop
+
+    def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
+        given = self._given
+        if given is not None and getattr(given, "_loop", loop) is not loop:
+            raise ClientStateError("the session passed in belongs to another event loop")
+        self._loop, self._pid = loop, os.getpid()
+        digest = hashlib.blake2b(self.settings.authorization.encode(), digest_size=16).hexdigest()
+        pace = shared_pace(str(URL(self._base).origin()), digest)
+        self._gate = Gate(self.settings.connections, pace)
+
+    def _pick(self, effect: Effect) -> aiohttp.ClientSession:
+        """The session for *effect*: a create never goes out on a connection that was idle for long.
+
+        Servers hang up idle connections first, and a create on a dying connection ends as "unknown".
+        """
+        if effect is Effect.CREATE:
+            if self._fresh is None:
+                self._fresh = self._new_session(self.settings.create_keepalive)
+            return self._fresh
+        if self._session is None:
+            self._session = self._new_session(self.settings.keepalive)
+        return self._session
+
+    def _new_session(self, keepalive: float) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive, ttl_dns_cache=300),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(total=None),
+            trace_configs=list(self.settings.trace_configs),
+            middlewares=tuple(self.settings.middlewares),
+        )
+
+    async def exchange(
+        self,
+        call: Call[Any],
+        *,
+        timeout: Timeout,
+        urgency: Urgency,
+        headers: Mapping[str, str] | None = None,
+    ) -> Response:
+        """Send *call* once, and bring back the whole answer, whatever its status.
+
+        Raises `APITimeoutError`, `APIConnectionError`, `ClientStateError`; nothing foreign.
+        """
+        loop = self.open()
+        gate = self.gate
+        if not gate.enter_now(urgency):
+            await gate.enter(urgency)
+        try:
+            async with _ours(call, self.url(call.path)):
+                async with asyncio.timeout(_allowance(call, timeout.attempt)):
+                    async with await self._request(call, timeout, headers) as answer:
+                        body = await _whole(answer, self.settings.largest_body)
+            return Response(answer.status, answer.headers, body, loop.time())
+        finally:
+            gate.leave()
+
+    @contextlib.asynccontextmanager
+    async def stream(
+        self,
+        call: Call[Any],
+        *,
+        timeout: Timeout,
+        headers: Mapping[str, str] | None = None,
+    ) -> AsyncGenerator[tuple[Response, AsyncIterator[bytes]]]:
+        """Send *call* once; yield the head of the answer, and its body as it comes.
+
+        `timeout.attempt` bounds the wait for the head and for each piece of the body. A refusal (a status
+        that is no success) is read whole into the response.
+        """
+        loop = self.open()
+        gate = self.gate
+        await gate.enter(Urgency.CALL)
+        url = self.url(call.path)
+        try:
+            async with _ours(call, url):
+                async with asyncio.timeout(_allowance(call, timeout.attempt)):
+                    answer = await self._request(call, timeout, headers)
+            async with answer:
+                body = b""
+                if answer.status >= 300:  # noqa: PLR2004 # HTTP's successes end here
+                    async with _ours(call, url), asyncio.timeout(timeout.attempt):
+                        body = await _whole(answer, self.settings.largest_body)
+                head = Response(answer.status, answer.headers, body, loop.time())
+                pieces = _pieces(answer, call, url, timeout.attempt, self.settings.largest_body)
+                async with contextlib.aclosing(pieces):
+                    yield head, pieces
+        finally:
+            gate.leave()
+
+    async def _request(
+        self, call: Call[Any], timeout: Timeout, headers: Mapping[str, str] | None
+    ) -> aiohttp.ClientResponse:
+        if call.json is not None:
+            data: Any = dumps(call.json)
+            sent = self._json_headers
+        else:
+            data = _form(call.parts) if call.parts else None
+            sent = self._headers
+        if call.headers or headers:
+            sent = CIMultiDict(sent)
+            sent.update({**call.headers, **(headers or {})})
+        url = URL(self._base + call.path, encoded=True)
+        return await self._pick(call.effect).request(
+            call.method,
+            url.with_query(dict(call.query)) if call.query else url,
+            data=data,
+            headers=sent,
+            allow_redirects=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout.connect),
+        )
+
+    async def aclose(self) -> None:
+        """Close what this transport opened; a session that was passed in stays open."""
+        self.closed = True
+        if self._loop is not None and self._pid != os.getpid():
+            return
+        mine = [s for s in (self._session, self._fresh) if s is not None and s is not self._given]
+        self._session = self._fresh = None
+        for session in mine:
+            await session.close()
+
+
+def _allowance(call: Call[Any], attempt: float | None) -> float | None:
+    if attempt is None or not call.parts:
+        return attempt
+    return attempt + sum(part.size or 0 for part in call.parts) / _UPLOAD_RATE
+
+
+def _form(parts: Sequence[Part]) -> aiohttp.FormData:
+    """A multipart body; every stream in it is opened anew, so that a second sending is whole again."""
+    form = aiohttp.FormData(default_to_multipart=True)
+    for part in parts:
+        if part.open is None:
+            form.add_field(part.name, part.value or "")
+        else:
+            form.add_field(
+                part.name,
+                part.open(),
+                filename=part.filename,
+                content_type=part.content_type or "application/octet-stream",
+            )
+    return form
+
+
+async def _whole(answer: aiohttp.ClientResponse, largest: int) -> bytes:
+    """The body, read to its end; an endless one, or a bomb of gzip, ends at *largest* bytes."""
+    content = answer.content
+    first = await content.readany()
+    if content.at_eof():
+        _check_size(len(first), largest)
+        return first
+    pieces, size = [first], len(first)
+    while piece := await content.readany():
+        pieces.append(piece)
+        size += len(piece)
+        _check_size(size, largest)
+    return b"".join(pieces)
+
+
+def _check_size(size: int, largest: int) -> None:
+    if size > largest:
+        raise aiohttp.ClientPayloadError(f"the body is over {largest} bytes; the rest was not read")
+
+
+async def _pieces(
+    answer: aiohttp.ClientResponse, call: Call[Any], url: str, pause: float | None, largest: int
+) -> AsyncGenerator[bytes]:
+    size = 0
+    while True:
+        async with _ours(call, url), asyncio.timeout(pause):
+            piece = await answer.content.readany()
+            size += len(piece)
+            _check_size(size, largest)
+        if not piece:
+            return
+        yield piece
+
+
+@contextlib.asynccontextmanager
+async def _ours(call: Call[Any], url: str) -> AsyncGenerator[None]:
+    """Turn what aiohttp, the sockets and the clock raise into ours, without their frames.
+
+    The frames are dropped because their local variables hold the headers, and so the key.
+    """
+    try:
+        yield
+    except NugenError:
+        raise
+    except (aiohttp.ClientError, OSError, ValueError, RuntimeError, EOFError) as error:
+        raise _translated(error.with_traceback(None), call.method, url) from None
+
+
+def _translated(error: Exception, method: str, url: str) -> NugenError:
+    said = str(error) or type(error).__name__
+    match error:
+        case aiohttp.ConnectionTimeoutError():
+            return APITimeoutError(
+                method=method, url=url, reason="no connection in time", sent=False
+            )
+        case aiohttp.ClientConnectorError() | aiohttp.ClientSSLError():
+            return APIConnectionError(method=method, url=url, reason=said, sent=False)
+        case TimeoutError():
+            return APITimeoutError(method=method, url=url, reason="no whole answer in time")
+        case RuntimeError() if "closed" in said.lower():
+            return ClientClosedError("the session is closed; make a new client")
+        case aiohttp.ServerDisconnectedError():
+            return APIConnectionError(
+                method=method, url=url, reason="the server closed the connection"
+            )
+        case aiohttp.InvalidURL():
+            return ConfigurationError(f"not a URL: {url}")
+        case _:
+            return APIConnectionError(
+                method=method, url=url, reason=f"{type(error).__name__}: {said}"
+            )

@@ -1,0 +1,144 @@
+"""Who waits for what: one job watched, one caller's interest in it, and what a noun declares for both."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import datetime
+from typing import Generic, Protocol, Self, TypeVar
+
+from attrs import frozen
+
+from .age import Seen
+from .outcome import Cancelled, Failed, Outcome, Parked, Ready
+from .page import Page
+from .rounds import Trouble
+from .schedule import Delays, Hints, Movement, Phase, Schedule, Sleep, Watch
+from .sinks import Sink
+from .wire import Call
+
+ScheduleLike = Schedule | Callable[[], Delays] | float | None
+"""What `schedule=` takes: a policy, a maker of pauses such as ``lambda: backoff.expo()``, or seconds."""
+
+AT_ONCE = Sleep(0.0)
+
+
+class Watched(Protocol):
+    """What the poller must know of a snapshot."""
+
+    @property
+    def id(self) -> str: ...  # noqa: D102 # the job's
+    @property
+    def status(self) -> str: ...  # noqa: D102 # the job's
+    @property
+    def phase(self) -> Phase: ...  # noqa: D102 # the job's
+    @property
+    def reason(self) -> str: ...  # noqa: D102 # the job's
+    @property
+    def created(self) -> datetime | None: ...  # noqa: D102 # the job's
+    @property
+    def seen(self) -> Seen | None: ...  # noqa: D102 # the job's
+    def hints(self) -> Hints: ...  # noqa: D102 # the job's
+    def resume_token(self) -> str: ...  # noqa: D102 # the job's
+    def succeeded_by(self, newer: Self, seen: Seen) -> Self: ...  # noqa: D102 # the job's
+
+
+J = TypeVar("J", bound=Watched)
+
+
+@frozen(kw_only=True)
+class Kind(Generic[J]):
+    """What a noun declares so that its jobs can be waited for."""
+
+    noun: str
+    record: type[J]
+    look: Callable[[str], Call[J]]
+    """The cheapest route that tells one job's status."""
+    detail: Callable[[str], Call[J] | None]
+    """The route that tells all of one job: the error text, the model id."""
+    page: Callable[[int, int], Call[Page[J]] | None]
+    """The list from a row on, at most so many rows."""
+    complete: Callable[[J], bool]
+    """Whether an ended snapshot carries all that it should, so that `detail` is not asked."""
+    page_size: int | None = None
+    """Rows to ask for; None where the list comes whole."""
+
+
+class Terms(Generic[J]):
+    """What one caller asked for; all waiters of one `wait_many` share it.
+
+    `key` is the one job it is about, None for many. `order` is the newest request that had gone out when the
+    caller registered: only later ones tell it anything.
+    """
+
+    __slots__ = ("key", "order", "sink", "stalled_after", "started", "timeout", "timer")
+
+    def __init__(
+        self,
+        sink: Sink[J],
+        timeout: float | None,
+        stalled_after: float | None,
+        *,
+        key: str | None,
+        now: float,
+    ) -> None:
+        self.key = key
+        self.sink = sink
+        self.timeout = timeout
+        self.stalled_after = stalled_after
+        self.started = now
+        self.order = 0
+        self.timer: asyncio.TimerHandle | None = None
+
+
+class Waiter(Generic[J]):
+    """One caller's interest in one job."""
+
+    __slots__ = ("ageless", "looked", "movement", "sleep", "subject", "terms", "watch")
+
+    def __init__(
+        self, subject: Subject[J], terms: Terms[J], watch: Watch, *, ageless: bool
+    ) -> None:
+        self.ageless = ageless
+        self.subject = subject
+        self.terms = terms
+        self.watch = watch
+        self.looked = terms.started
+        self.sleep = AT_ONCE
+        self.movement: Movement | None = None
+
+    @property
+    def next_look(self) -> float:
+        return self.looked + self.sleep.seconds
+
+
+class Subject(Generic[J]):
+    """One watched job, however many wait for it.
+
+    `key` is the id that it is asked for by; the server may come to name it otherwise (a document's task).
+    """
+
+    __slots__ = ("again", "asked", "job", "key", "mark", "task", "trouble", "waiters")
+
+    def __init__(self, job: J) -> None:
+        self.key = job.id
+        self.job = job
+        self.waiters: tuple[Waiter[J], ...] = ()
+        self.asked = False
+        self.again = False
+        self.mark: object = None
+        self.task: asyncio.Task[None] | None = None
+        self.trouble: Trouble | None = None
+
+
+_ENDS: dict[Phase, type[Outcome[Watched]]] = {
+    Phase.READY: Ready,
+    Phase.FAILED: Failed,
+    Phase.CANCELLED: Cancelled,
+    Phase.PARKED: Parked,
+}
+
+
+def end_of(job: J) -> Outcome[J]:
+    """The outcome that a job's own end, or its being parked, makes."""
+    return _ENDS[job.phase](job)  # type: ignore[return-value] # the table's values are generic

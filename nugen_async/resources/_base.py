@@ -1,0 +1,411 @@
+"""What all nouns share: Resource, Job, Lifecycle, Collection, JobCollection."""
+
+from __future__ import annotations
+
+import json
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any, ClassVar, Generic, Self, TypeVar, cast
+
+from attrs import Factory, evolve, field, fields, frozen
+
+from .._core.age import Seen
+from .._core.api import Api
+from .._core.outcome import Outcome
+from .._core.page import Page
+from .._core.poller import Poller
+from .._core.schedule import Hints, Phase
+from .._core.sinks import OnUpdate
+from .._core.waiters import Kind, ScheduleLike
+from .._core.wire import Call, Effect, Json, Part, Routes
+from ..errors import ClientStateError, InvalidRequestError
+
+T = TypeVar("T")
+R = TypeVar("R", bound="Resource")
+J = TypeVar("J", bound="Job")
+
+
+@frozen(eq=False)
+class Origin:
+    """Where a snapshot came from: its collection, and when it was seen. Pickles as None."""
+
+    home: Collection
+    seen: Seen
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _nowhere, ()
+
+
+def _nowhere() -> None:
+    return None
+
+
+@frozen(kw_only=True)
+class Resource:
+    """What the server said of one thing, with a way back. It never changes; `refresh` brings a new one.
+
+    `raw` is the payload as it came, `notes` tells what had to be forgiven to read it.
+    """
+
+    rows: ClassVar[tuple[str, ...]] = ()
+    """The keys under which a list may keep records of this kind."""
+    bare: ClassVar[str | None] = None
+    """The field that an answer fills which is no object but a bare text or number."""
+
+    raw: Mapping[str, Any] = field(factory=dict[str, Any], eq=False, repr=False)
+    notes: tuple[str, ...] = field(default=(), eq=False, repr=False)
+    _origin: Origin | None = field(default=None, init=False, eq=False, repr=False)
+
+    @property
+    def _home(self) -> Collection:
+        if self._origin is None:
+            raise ClientStateError(
+                f"this {type(self).__name__} belongs to no client (it was unpickled or made by hand);"
+                " fetch it anew, or resume its token"
+            )
+        return self._origin.home
+
+    def bound_to(self, home: Collection, seen: Seen) -> Self:
+        """The same snapshot with a way back. For the library's own use."""
+        object.__setattr__(self, "_origin", Origin(home, seen))
+        return self
+
+
+@frozen(kw_only=True)
+class Lifecycle:
+    """Which words mean what, for one kind of job. Words are compared without case, blanks or hyphens.
+
+    A word that stands nowhere means "still running", and is shown as it came.
+    """
+
+    ready: frozenset[str]
+    moving: frozenset[str] = frozenset()
+    failed: frozenset[str] = frozenset({"failed", "error"})
+    cancelled: frozenset[str] = frozenset({"stopped", "cancelled", "canceled"})
+    parked: frozenset[str] = frozenset()
+    _phases: Mapping[str, Phase] = field(init=False, repr=False, eq=False)
+
+    @_phases.default
+    def _table(self) -> Mapping[str, Phase]:
+        rows = (
+            (self.moving, Phase.RUNNING),
+            (self.parked, Phase.PARKED),
+            (self.cancelled, Phase.CANCELLED),
+            (self.failed, Phase.FAILED),
+            (self.ready, Phase.READY),
+        )
+        return {word: phase for words, phase in rows for word in words}
+
+    def phase(self, status: str) -> Phase:
+        """What *status* means; an empty one has not been asked for yet."""
+        known = self._phases.get(status)
+        if known is not None:
+            return known
+        word = status.strip().lower().replace(" ", "_").replace("-", "_")
+        return self._phases.get(word, Phase.UNKNOWN) if word else Phase.RUNNING
+
+
+@frozen(kw_only=True)
+class Job(Resource):
+    """A thing that takes its time: its status, and how to wait for its end."""
+
+    lifecycle: ClassVar[Lifecycle]
+    fleeting: ClassVar[frozenset[str]] = frozenset({"status", "progress"})
+    """Fields that a newer snapshot never inherits from an older one."""
+
+    id: str
+    status: str = ""
+    """The server's own word; empty when the job was not looked at yet."""
+
+    @property
+    def phase(self) -> Phase:
+        """What the status means for somebody who waits."""
+        return self.lifecycle.phase(self.status)
+
+    @property
+    def reason(self) -> str:
+        """Why it failed, or what it waits for, as far as the server says; may be empty."""
+        return ""
+
+    @property
+    def created(self) -> datetime | None:
+        """When it began, by the server's clock (aware, UTC)."""
+        return None
+
+    @property
+    def seen(self) -> Seen | None:
+        """When this snapshot was received; None for one that never was."""
+        return None if self._origin is None or not self.status else self._origin.seen
+
+    def hints(self) -> Hints:
+        """What this snapshot tells of the time to come."""
+        return Hints()
+
+    def succeeded_by(self, newer: Self, seen: Seen) -> Self:
+        """*newer*, keeping what a short status answer does not repeat of this one."""
+        kept: dict[str, Any] = {}
+        for name, blank in _lasting(type(self)):
+            if getattr(newer, name) == blank and (old := getattr(self, name)) != blank:
+                kept[name] = old
+        if kept:
+            newer = evolve(newer, **kept)
+        return newer if self._origin is None else newer.bound_to(self._origin.home, seen)
+
+    @property
+    def _jobs(self) -> JobCollection[Self]:
+        return cast("JobCollection[Self]", self._home)
+
+    async def refresh(self) -> Self:
+        """Ask once for the present state; returns a new snapshot, this one stays as it is."""
+        return await self._jobs.refreshed(self)
+
+    async def wait_until_ready(
+        self,
+        timeout: float | None = None,
+        *,
+        on_update: OnUpdate[Self] | None = None,
+        schedule: ScheduleLike = None,
+        raise_on_failure: bool = True,
+        stalled_after: float | None = None,
+    ) -> Self:
+        """Wait until the job has ended well; returns its last snapshot.
+
+        `timeout` is the total in seconds: None for no limit, 0 for one look. The last look goes out just
+        before the deadline, and the deadline is kept even when the server hangs. `on_update` is called with
+        each changed snapshot (a coroutine function is awaited); it can neither break nor delay the wait.
+        `schedule` is a `Schedule`, a maker of pauses (``lambda: backoff.expo(max_value=60)``), or a fixed
+        number of seconds. `stalled_after` is in seconds without a change of status or progress.
+
+        Any number of waits share one poller, and one look serves all who wait for the same job. Cancelling
+        the await touches neither the remote job nor another waiter.
+
+        Raises `JobFailedError` (or returns the failed job with `raise_on_failure=False`),
+        `JobCancelledError`, `JobParkedError`, `JobStalledError`, `WaitTimeoutError`, `JobUnreachableError`;
+        all of them carry the last snapshot as `job`, and a `resume_token`.
+        """
+        outcome = await self._jobs.waited(
+            self,
+            timeout=timeout,
+            on_update=on_update,
+            schedule=schedule,
+            stalled_after=stalled_after,
+        )
+        if not raise_on_failure and outcome.job.phase.ended:
+            return outcome.job
+        return outcome.unwrap()
+
+    def updates(
+        self,
+        timeout: float | None = None,
+        *,
+        schedule: ScheduleLike = None,
+        stalled_after: float | None = None,
+    ) -> AsyncIterator[Self]:
+        """Iterate over the changed snapshots; the last one is the end (good, bad or parked).
+
+        A slow reader sees the newest snapshot, not each. Raises as `wait_until_ready`, but a failed job is
+        yielded and not raised.
+        """
+        return self._jobs.changes(
+            self, timeout=timeout, schedule=schedule, stalled_after=stalled_after
+        )
+
+    def resume_token(self) -> str:
+        """JSON text with which ``client.resume(token)`` waits on, in any process. It holds no secret."""
+        home = self._jobs
+        created = self.created
+        return json.dumps(
+            {
+                "v": 1,
+                "service": home.service,
+                "kind": home.noun,
+                "id": self.id,
+                "created": created.isoformat() if created else None,
+            }
+        )
+
+    def explain(self) -> str:
+        """Why the next look at this job is when it is, in a sentence for people."""
+        return self._jobs.explained(self.id)
+
+
+_lasting_fields: dict[type[Job], tuple[tuple[str, Any], ...]] = {}
+
+
+def _lasting(kind: type[Job]) -> tuple[tuple[str, Any], ...]:
+    """The fields that a newer snapshot inherits where it leaves them blank, with what blank is."""
+    known = _lasting_fields.get(kind)
+    if known is None:
+        skipped = kind.fleeting | {"id", "raw", "notes", "_origin"}
+        known = _lasting_fields[kind] = tuple(
+            (a.name, a.default.factory() if isinstance(a.default, Factory) else a.default)  # type: ignore[arg-type,attr-defined,misc] # attrs' Factory is a class at run time
+            for a in fields(kind)
+            if a.name not in skipped
+        )
+    return known
+
+
+@frozen(eq=False)
+class Collection:
+    """One noun's verbs, as ``client.<noun>``."""
+
+    service: ClassVar[str] = "nugen"
+    noun: ClassVar[str]
+    routes: ClassVar[Mapping[str, Routes]]
+
+    _api: Api
+    _pollers: dict[tuple[str, str], Poller[Any]] = field(repr=False)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a client cannot be pickled; make one in each process")
+
+    def _call(
+        self,
+        op: str,
+        returns: type[T],
+        *,
+        ids: Mapping[str, object] | None = None,
+        json: Mapping[str, Json] | None = None,
+        query: Mapping[str, object] | None = None,
+        headers: Mapping[str, str] | None = None,
+        parts: tuple[Part, ...] = (),
+        effect: Effect = Effect.READ,
+        empty_on_404: bool = False,
+    ) -> Call[T]:
+        """The call for *op* in the contract that this noun speaks; fields that are None are left out."""
+        routes = self.routes[op]
+        known = self._api.dialect.of(self.noun)
+
+        def on(contract: Any, alternative: Call[T] | None) -> Call[T]:
+            route = routes.under(contract)
+            return Call(
+                route.method,
+                route.fill(ids) if ids else route.path,
+                returns,
+                json=None if json is None else route.renamed(json),
+                query={k: _query(v) for k, v in query.items() if v is not None} if query else {},
+                headers=headers or {},
+                parts=tuple(evolve(p, name=route.rename.get(p.name, p.name)) for p in parts),
+                effect=effect,
+                noun=self.noun,
+                alternative=alternative,
+                empty_on_404=empty_on_404,
+            )
+
+        if known is not None:
+            return on(known, None)
+        return on("documented", on("plural", None) if routes.plural else None)
+
+    async def _send(self, call: Call[T]) -> T:
+        """Send *call*; what comes back knows this collection."""
+        value, response = await self._api.answer(call)
+        fresh = call.effect is Effect.CREATE
+        return self._bound(value, Seen(response.received, response.headers.get("date"), fresh))
+
+    def _bound(self, value: T, seen: Seen) -> T:
+        if isinstance(value, Resource):
+            value.bound_to(self, seen)
+        elif isinstance(value, Page):
+            for row in cast("Page[Any]", value):
+                self._bound(row, seen)
+        return value
+
+
+def _query(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+@frozen(eq=False)
+class JobCollection(Collection, Generic[J]):
+    """A noun whose things take their time. It declares how to look at one, and at the list of them."""
+
+    record: ClassVar[type[Job]]
+    page_size: ClassVar[int | None] = None
+    """Rows that the poller asks for in one page; None where the list comes whole."""
+
+    @abstractmethod
+    def _look(self, job_id: str) -> Call[J]:
+        """The cheapest route that tells one job's status."""
+
+    def _detail(self, job_id: str) -> Call[J] | None:
+        """The route that brings the error text and what was made; None where there is none."""
+        return None
+
+    def _page(self, offset: int, limit: int) -> Call[Page[J]] | None:
+        """The list from row *offset* on; None where there is no list."""
+        return None
+
+    def _complete(self, job: J) -> bool:
+        """Whether an ended snapshot carries all that it should."""
+        return True
+
+    def handle(self, job_id: str) -> J:
+        """A snapshot of nothing but the id, made without a request: to wait for it, or to refresh it.
+
+        Raises `InvalidRequestError` for an empty id.
+        """
+        if not job_id or not job_id.strip():
+            raise InvalidRequestError("an id must not be empty")
+        blank = cast("J", self.record(id=job_id))
+        return blank.bound_to(self, Seen(0.0))
+
+    async def refreshed(self, job: J) -> J:
+        """The present state of *job*, by the detail route where there is one."""
+        call = self._detail(job.id) or self._look(job.id)
+        value, response = await self._api.answer(call)
+        return job.succeeded_by(value, Seen(response.received, response.headers.get("date")))
+
+    @property
+    def poller(self) -> Poller[J]:
+        """The one poller of this client for this noun, made at the first wait."""
+        poller = self._pollers.get((self.service, self.noun))
+        if poller is None:
+            poller = self._pollers[self.service, self.noun] = Poller(self._kind(), self._api)
+        return poller
+
+    def _kind(self) -> Kind[J]:
+        return Kind(
+            noun=self.noun,
+            record=cast("type[J]", self.record),
+            look=self._look,
+            detail=self._detail,
+            page=self._page,
+            complete=self._complete,
+            page_size=self.page_size,
+        )
+
+    async def waited(
+        self,
+        job: J,
+        *,
+        timeout: float | None,
+        on_update: OnUpdate[J] | None,
+        schedule: ScheduleLike,
+        stalled_after: float | None,
+    ) -> Outcome[J]:
+        """How the wait for *job* ended."""
+        return await self.poller.wait(
+            job,
+            timeout=timeout,
+            schedule=schedule,
+            stalled_after=stalled_after,
+            on_update=on_update,
+        )
+
+    def changes(
+        self,
+        job: J,
+        *,
+        timeout: float | None,
+        schedule: ScheduleLike,
+        stalled_after: float | None,
+    ) -> AsyncIterator[J]:
+        """The changed snapshots of *job*."""
+        return self.poller.changes(
+            job, timeout=timeout, schedule=schedule, stalled_after=stalled_after
+        )
+
+    def explained(self, job_id: str) -> str:
+        """Why the next look at a job is when it is."""
+        return self.poller.explain(job_id)
