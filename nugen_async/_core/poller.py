@@ -216,7 +216,7 @@ class Poller(Generic[J]):
         if subject is None:
             subject = self._subjects[job.id] = Subject(job)
         now, seen = terms.started, job.seen
-        age = age_at(seen, job.created) if seen is not None else None
+        age = age_at(seen, job.began) if seen is not None else None
         at = seen.at if seen is not None else now
         watch = policy.watch(age=age, now=at, rng=self._rng)
         waiter = Waiter(subject, terms, watch, ageless=age is None)
@@ -517,7 +517,7 @@ class Poller(Generic[J]):
             if waiter.terms.order >= order:
                 continue
             if waiter.ageless and job.seen is not None:
-                age = age_at(job.seen, job.created)
+                age = age_at(job.seen, job.began)
                 if age is not None:
                     waiter.ageless, waiter.watch.born = False, now - age
             move = waiter.watch.observe(phase, now, hints, expected=self._durations.least)

@@ -35,7 +35,7 @@ class Watched(Protocol):
     @property
     def reason(self) -> str: ...  # noqa: D102 # the job's
     @property
-    def created(self) -> datetime | None: ...  # noqa: D102 # the job's
+    def began(self) -> datetime | None: ...  # noqa: D102 # the job's
     @property
     def seen(self) -> Seen | None: ...  # noqa: D102 # the job's
     def hints(self) -> Hints: ...  # noqa: D102 # the job's

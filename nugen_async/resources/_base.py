@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 from attrs import Factory, evolve, field, fields, frozen
 
-from .._core.age import Seen
+from .._core.age import Seen, server_time
 from .._core.api import Api
 from .._core.outcome import Outcome
 from .._core.page import Page
@@ -32,6 +32,8 @@ class Origin:
 
     home: Collection
     seen: Seen
+    began: datetime | None = None
+    """When the job was created, where no field of the snapshot tells it."""
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _nowhere, ()
@@ -66,9 +68,9 @@ class Resource:
             )
         return self._origin.home
 
-    def bound_to(self, home: Collection, seen: Seen) -> Self:
+    def bound_to(self, home: Collection, seen: Seen, began: datetime | None = None) -> Self:
         """The same snapshot with a way back. For the library's own use."""
-        object.__setattr__(self, "_origin", Origin(home, seen))
+        object.__setattr__(self, "_origin", Origin(home, seen, began))
         return self
 
 
@@ -134,6 +136,11 @@ class Job(Resource):
         return None
 
     @property
+    def began(self) -> datetime | None:
+        """`created`, or when this client created it or a resume token says that it was."""
+        return self.created or (self._origin.began if self._origin is not None else None)
+
+    @property
     def seen(self) -> Seen | None:
         """When this snapshot was received; None for one that never was."""
         return None if self._origin is None or not self.status else self._origin.seen
@@ -150,7 +157,8 @@ class Job(Resource):
                 kept[name] = old
         if kept:
             newer = evolve(newer, **kept)
-        return newer if self._origin is None else newer.bound_to(self._origin.home, seen)
+        origin = self._origin
+        return newer if origin is None else newer.bound_to(origin.home, seen, origin.began)
 
     @property
     def _jobs(self) -> JobCollection[Self]:
@@ -214,14 +222,14 @@ class Job(Resource):
     def resume_token(self) -> str:
         """JSON text with which ``client.resume(token)`` waits on, in any process. It holds no secret."""
         home = self._jobs
-        created = self.created
+        began = self.began
         return json.dumps(
             {
                 "v": 1,
                 "service": home.service,
                 "kind": home.noun,
                 "id": self.id,
-                "created": created.isoformat() if created else None,
+                "created": began.isoformat() if began else None,
             }
         )
 
@@ -297,6 +305,10 @@ class Collection:
             return on(known, None)
         return on("documented", on("plural", None) if routes.plural else None)
 
+    def inner(self) -> tuple[Collection, ...]:
+        """Collections that live inside this one, such as a model's deployments."""
+        return ()
+
     async def _send(self, call: Call[T]) -> T:
         """Send *call*; what comes back knows this collection."""
         value, response = await self._api.answer(call)
@@ -305,7 +317,7 @@ class Collection:
 
     def _bound(self, value: T, seen: Seen) -> T:
         if isinstance(value, Resource):
-            value.bound_to(self, seen)
+            value.bound_to(self, seen, server_time(seen.date) if seen.fresh else None)
         elif isinstance(value, Page):
             for row in cast("Page[Any]", value):
                 self._bound(row, seen)
@@ -340,15 +352,16 @@ class JobCollection(Collection, Generic[J]):
         """Whether an ended snapshot carries all that it should."""
         return True
 
-    def handle(self, job_id: str) -> J:
+    def handle(self, job_id: str, *, created: datetime | None = None) -> J:
         """A snapshot of nothing but the id, made without a request: to wait for it, or to refresh it.
 
+        `created` (aware), where it is known, sets the pace of the first looks.
         Raises `InvalidRequestError` for an empty id.
         """
         if not job_id or not job_id.strip():
             raise InvalidRequestError("an id must not be empty")
         blank = cast("J", self.record(id=job_id))
-        return blank.bound_to(self, Seen(0.0))
+        return blank.bound_to(self, Seen(0.0), created)
 
     async def refreshed(self, job: J) -> J:
         """The present state of *job*, by the detail route where there is one."""

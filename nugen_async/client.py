@@ -1,0 +1,288 @@
+"""The composition root: settings in, one attribute per noun out, and the lifetime of it all."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from types import TracebackType
+from typing import Any, ClassVar, Generic, Literal, ParamSpec, Self, TypeVar, cast
+
+import aiohttp
+from attrs import evolve, frozen
+
+from ._core.api import Api, Dialect, Options, watching
+from ._core.outcome import Outcome
+from ._core.poller import Poller
+from ._core.retry import Retry
+from ._core.sinks import Notifier, OnUpdate, Outcomes
+from ._core.transport import Secret, Settings, Timeout, Transport
+from ._core.waiters import ScheduleLike
+from ._core.wire import Contract, Json, Response
+from .errors import ConfigurationError, InvalidRequestError
+from .resources._base import Collection, Job, JobCollection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+J = TypeVar("J", bound=Job)
+
+
+def _version() -> str:
+    try:
+        return version("nugen-async")
+    except PackageNotFoundError:
+        return "0"
+
+
+@frozen(eq=False)
+class RawResponse(Generic[T]):
+    """A record beside the answer that it was made from."""
+
+    record: T
+    status: int
+    headers: Mapping[str, str]
+    """Case-insensitive."""
+    request_id: str | None
+    body: bytes
+    """The untouched body, decompressed."""
+    payload: Json
+    """The body as JSON, before any of it was forgiven."""
+
+
+class _Client:
+    """What both services share: a transport, options, and waits over several nouns."""
+
+    _key_variable: ClassVar[str]
+    _url_variable: ClassVar[str]
+    _default_url: ClassVar[str]
+
+    def __init__(
+        self,
+        api_key: str | None,
+        *,
+        base_url: str | None,
+        timeout: float | Timeout | None,
+        max_retries: int,
+        session: aiohttp.ClientSession | None,
+        headers: Mapping[str, str] | None,
+        connections: int,
+        allow_http: Sequence[str],
+        trace_configs: Sequence[aiohttp.TraceConfig],
+        middlewares: Sequence[Any],
+        contract: Contract | None,
+    ) -> None:
+        key = (api_key or os.environ.get(self._key_variable, "")).strip()
+        if not key:
+            raise ConfigurationError(
+                f"no API key: set the environment variable {self._key_variable}, or pass api_key="
+            )
+        if not key.isascii() or not key.isprintable():
+            raise ConfigurationError("the API key holds characters that no header can carry")
+        settings = Settings(
+            base_url=base_url or os.environ.get(self._url_variable) or self._default_url,
+            authorization=Secret(self._authorization(key)),
+            headers={
+                "User-Agent": f"nugen-async/{_version()}",
+                "Accept": "application/json",
+                **self._own_headers(),
+                **(headers or {}),
+            },
+            connections=connections,
+            allow_http=(*allow_http, *_listed("NUGEN_ALLOW_HTTP")),
+            trace_configs=trace_configs,
+            middlewares=middlewares,
+        )
+        options = Options(timeout=_timeout(timeout), retry=Retry(limit=_retries(max_retries)))
+        self._pollers: dict[tuple[str, str], Poller[Any]] = {}
+        self._furnish(Api(Transport(settings, session), Dialect(contract), options))
+
+    def _authorization(self, key: str) -> str:
+        raise NotImplementedError
+
+    def _own_headers(self) -> Mapping[str, str]:
+        return {}
+
+    def _furnish(self, api: Api) -> None:
+        """Set one collection per noun, all on the same road to the network."""
+        self._api = api
+
+    def __repr__(self) -> str:
+        state = ", closed" if self._api.transport.closed else ""
+        return f"<{type(self).__name__} {self._api.transport.settings.base_url}{state}>"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        raise TypeError("a client cannot be pickled; make one in each process")
+
+    # -- lifetime -------------------------------------------------------------------------------
+
+    async def __aenter__(self) -> Self:
+        self._api.transport.open()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End every wait with `ClientClosedError` and close what was opened; a session that was passed in stays.
+
+        Remote jobs go on. Closing twice is harmless.
+        """
+        pollers = list(self._pollers.values())
+        self._pollers.clear()
+        self._api.transport.closed = True
+        for poller in pollers:
+            await poller.aclose()
+        await self._api.transport.aclose()
+
+    def with_options(
+        self,
+        *,
+        timeout: float | Timeout | None | Literal["same"] = "same",
+        max_retries: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> Self:
+        """The same client with other settings for the calls made through it.
+
+        It shares connections, limiter and pollers with this one, and is closed with it.
+        `timeout` and `max_retries` are as in the constructor; `headers` are added.
+        """
+        options = self._api.options
+        if timeout != "same":
+            options = evolve(options, timeout=_timeout(timeout))
+        if max_retries is not None:
+            options = evolve(options, retry=evolve(options.retry, limit=_retries(max_retries)))
+        if headers is not None:
+            options = evolve(options, headers={**options.headers, **headers})
+        sibling = object.__new__(type(self))
+        sibling._pollers = self._pollers  # noqa: SLF001 # a sibling of the same class
+        sibling._furnish(Api(self._api.transport, self._api.dialect, options))  # noqa: SLF001 # the same
+        return sibling
+
+    # -- over all nouns ---------------------------------------------------------------------------
+
+    def with_raw_response(
+        self, method: Callable[P, Awaitable[T]]
+    ) -> Callable[P, Awaitable[RawResponse[T]]]:
+        """The same method, bringing the answer beside the record.
+
+        ``raw = await nugen.with_raw_response(nugen.alignments.get)("al-1")`` has `record`, `status`,
+        `headers`, `request_id`, `body` and `payload`. Of a method that sends several requests it is the
+        last answer.
+        """
+
+        async def raw(*args: P.args, **kwargs: P.kwargs) -> RawResponse[T]:
+            answers: list[tuple[Response, Json]] = []
+            with watching(answers):
+                record = await method(*args, **kwargs)
+            if not answers:
+                raise InvalidRequestError(f"{getattr(method, '__name__', method)!r} sends no request")
+            response, payload = answers[-1]
+            return RawResponse(
+                record,
+                response.status,
+                response.headers,
+                response.request_id,
+                response.body,
+                payload,
+            )
+
+        return raw
+
+    async def wait_many(
+        self,
+        jobs: Iterable[J],
+        *,
+        timeout: float | None = None,
+        on_update: OnUpdate[J] | None = None,
+        schedule: ScheduleLike = None,
+        stalled_after: float | None = None,
+    ) -> AsyncGenerator[Outcome[J]]:
+        """Wait for many jobs, of any kinds; yield one outcome a job as they end, in that order.
+
+        Yields `Ready`, `Failed`, `Cancelled`, `Parked`, `TimedOut`, `Stalled` or `Unreachable`, each with
+        the last snapshot as `job`; one job's bad end is an outcome, not an exception. Arguments are those
+        of `Job.wait_until_ready`. Leaving the loop early ends the waiting, never the jobs.
+        """
+        by_noun: dict[Poller[J], dict[str, J]] = {}
+        for job in jobs:
+            by_noun.setdefault(self._poller_of(job), {})[job.id] = job
+        notifier = Notifier(on_update) if on_update is not None else None
+        sink: Outcomes[J] = Outcomes(notifier)
+        leave: list[Callable[[], None]] = []
+        try:
+            for poller, group in by_noun.items():
+                leave.append(
+                    poller.watch_many(
+                        group.values(),
+                        sink,
+                        timeout=timeout,
+                        schedule=schedule,
+                        stalled_after=stalled_after,
+                    )
+                )
+            left = sum(len(group) for group in by_noun.values())
+            del by_noun
+            for _ in range(left):
+                yield await sink.get()
+            if notifier is not None:
+                await notifier.drain()
+        finally:
+            for end in leave:
+                end()
+
+    def _poller_of(self, job: J) -> Poller[J]:
+        home = cast("JobCollection[J]", job._home)  # noqa: SLF001 # its way back is the library's
+        for collection in self._job_collections():
+            if collection.noun == home.noun and collection.service == home.service:
+                return collection.poller
+        raise InvalidRequestError(f"a {type(job).__name__} is none of this client's jobs")
+
+    def resume(self, token: str) -> Any:
+        """The job that a resume token names, to be waited for; makes no request.
+
+        Returns a snapshot of the token's kind with nothing but its id. Raises `InvalidRequestError` for a
+        text that is no token, or is another service's.
+        """
+        try:
+            told = json.loads(token)
+            wanted = (told["service"], told["kind"])
+            job_id, created, known = told["id"], told.get("created"), told["v"] == 1
+            started = datetime.fromisoformat(created) if created else None
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise InvalidRequestError("this is not a resume token") from None
+        if not known:
+            raise InvalidRequestError("this resume token was made by a newer version")
+        for collection in self._job_collections():
+            if (collection.service, collection.noun) == wanted:
+                return collection.handle(str(job_id), created=started)
+        raise InvalidRequestError(f"this resume token is for {wanted[1]!r} of {wanted[0]!r}")
+
+    def _job_collections(self) -> list[JobCollection[Any]]:
+        nouns = [noun for noun in vars(self).values() if isinstance(noun, Collection)]
+        nouns += [inner for noun in nouns for inner in noun.inner()]
+        return [noun for noun in nouns if isinstance(noun, JobCollection)]
+
+
+def _timeout(value: float | Timeout | None) -> Timeout:
+    if isinstance(value, Timeout):
+        return value
+    if value is None:
+        return Timeout(attempt=None)
+    return Timeout(attempt=value, connect=min(10.0, value))
+
+
+def _retries(value: int) -> int:
+    if value < 0:
+        raise ConfigurationError(f"max_retries must not be negative, not {value}")
+    return value
+
+
+def _listed(variable: str) -> list[str]:
+    return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
