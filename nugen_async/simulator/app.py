@@ -21,14 +21,14 @@ _PIECE = 256 * 1024
 _KEPT_PART = "file"  # the only part whose content the world reads: a benchmark's questions
 _KEPT_SIZE = 20 * 1024 * 1024
 _LARGEST_BODY = 64 * 1024 * 1024
-_LARGEST_FIELD = 1024 * 1024
+_LAST_WAIT = 1.0  # seconds for handlers to end once they were told to
 
 
-@define
+@define(eq=False)
 class Clock:
-    """Seconds since the first question, by the running loop; it never goes back.
+    """Seconds since a world was first asked for the time, by the running loop; never back.
 
-    A test with virtual time gets another clock than its fixtures had: when the loop's time jumps
+    A test in virtual time has another clock than its fixtures had: when the loop's time jumps
     back, counting goes on from where it was.
     """
 
@@ -44,83 +44,63 @@ class Clock:
         return self._last
 
 
+_CLOCKS: WeakKeyDictionary[World, Clock] = WeakKeyDictionary()
+
+
+def clock_of(world: World) -> Clock:
+    """The one clock of a world, whoever serves it."""
+    return _CLOCKS.setdefault(world, Clock())
+
+
 @define(eq=False)
-class Simulator:
-    """A world that listens on loopback while the block lasts.
+class Service:
+    """One world behind one aiohttp server, with no socket of its own."""
 
-    ``async with Simulator(world=World(seed=1)) as sim:`` gives `url`, `world` and `log`. Port 0
-    takes a free one. *speed* divides the durations of jobs (see `Book`). *keep_alive* is how many
-    seconds an idle connection lives; *path* listens on a Unix socket instead of TCP.
-    """
-
-    world: World = field(factory=World, kw_only=True)
-    speed: float | None = field(default=None, kw_only=True)
-    host: str = field(default="127.0.0.1", kw_only=True)
-    port: int = field(default=0, kw_only=True)
-    path: str | None = field(default=None, kw_only=True)
-    keep_alive: float = field(default=75.0, kw_only=True)
-    clock: Clock = field(factory=Clock, init=False)
-    _runner: web.ServerRunner | None = field(default=None, init=False)
-    _connections: WeakKeyDictionary[asyncio.BaseTransport, int] = field(
+    world: World
+    keep_alive: float = 75.0
+    clock: Clock = field(init=False)
+    server: web.Server = field(init=False, repr=False)
+    _closing: asyncio.Event = field(factory=asyncio.Event, init=False, repr=False)
+    _numbers: WeakKeyDictionary[asyncio.BaseTransport, int] = field(
         factory=WeakKeyDictionary[asyncio.BaseTransport, int], init=False, repr=False
     )
     _connected: int = field(default=0, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
-        if self.speed is not None:
-            self.world.speed = self.speed
-
-    @property
-    def url(self) -> str:
-        """The base URL for both vendors' clients."""
-        return f"http://{self.host}:{self.port}"
-
-    @property
-    def log(self) -> Log:
-        """The world's log."""
-        return self.world.log
-
-    @property
-    def now(self) -> float:
-        """The time of the world, in seconds."""
-        return self.clock.now()
-
-    async def __aenter__(self) -> Self:
-        server = web.Server(
+        self.clock = clock_of(self.world)
+        self.server = web.Server(
             self._serve,
             access_log=None,
             keepalive_timeout=self.keep_alive,
             handler_cancellation=True,
         )
-        self._runner = web.ServerRunner(server, shutdown_timeout=0.0)
-        await self._runner.setup()
-        if self.path is not None:
-            await web.UnixSite(self._runner, self.path).start()
-        else:
-            await web.TCPSite(self._runner, self.host, self.port).start()
-            self.port = self._runner.addresses[0][1]
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self.aclose()
 
     async def aclose(self) -> None:
-        """Stop listening and close every connection; what still waits is let go."""
-        if self._runner is not None:
-            runner, self._runner = self._runner, None
-            await runner.cleanup()
+        """Let go of what still waits, and close every connection."""
+        self._closing.set()
+        await asyncio.sleep(0)
+        self.server.pre_shutdown()
+        await self.server.shutdown(_LAST_WAIT)
+
+    def let_go(self) -> None:
+        """End every stall and delay."""
+        self._closing.set()
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         taken = await self._taken(request)
         response = self.world.handle(taken, self.clock.now())
         if response.delay:
-            await asyncio.sleep(response.delay)
-        return await _sent(request, response)
+            await self._wait(response.delay)
+        if response.hang_up == "stall":
+            await self._wait(None)
+        return await self._sent(request, response)
+
+    async def _wait(self, seconds: float | None) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        except TimeoutError:
+            pass
 
     async def _taken(self, request: web.BaseRequest) -> SimRequest:
         form, content = None, b""
@@ -142,10 +122,93 @@ class Simulator:
         transport = request.transport
         if transport is None:
             return 0
-        if transport not in self._connections:
+        if transport not in self._numbers:
             self._connected += 1
-            self._connections[transport] = self._connected
-        return self._connections[transport]
+            self._numbers[transport] = self._connected
+        return self._numbers[transport]
+
+    async def _sent(self, request: web.BaseRequest, response: SimResponse) -> web.StreamResponse:
+        if response.status is None:
+            _hang_up(request, reset=response.hang_up == "reset")
+            return web.Response()
+        headers = dict(response.headers)
+        if response.chunks is None and response.cut_at is None:
+            return web.Response(status=response.status, headers=headers, body=response.body)
+        stream = web.StreamResponse(status=response.status, headers=headers)
+        if response.cut_at is not None:
+            stream.content_length = max(len(response.body), response.cut_at + 1)
+            await stream.prepare(request)
+            await stream.write(response.body[: response.cut_at])
+            _hang_up(request, reset=False)
+            return stream
+        await stream.prepare(request)
+        for chunk in response.chunks or ():
+            if response.pause:
+                await self._wait(response.pause)
+            await stream.write(chunk)
+        await stream.write_eof()
+        return stream
+
+
+@define(eq=False)
+class Simulator:
+    """A world that listens on loopback while the block lasts.
+
+    ``async with Simulator(world=World(seed=1)) as sim:`` gives `url`, `world` and `log`. Port 0
+    takes a free one. *speed* divides the durations of jobs (see `Book`). *keep_alive* is how many
+    seconds an idle connection lives. The world may be served again later: its time goes on.
+    """
+
+    world: World = field(factory=World, kw_only=True)
+    speed: float | None = field(default=None, kw_only=True)
+    host: str = field(default="127.0.0.1", kw_only=True)
+    port: int = field(default=0, kw_only=True)
+    keep_alive: float = field(default=75.0, kw_only=True)
+    _service: Service | None = field(default=None, init=False, repr=False)
+    _runner: web.ServerRunner | None = field(default=None, init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        if self.speed is not None:
+            self.world.speed = self.speed
+
+    @property
+    def url(self) -> str:
+        """The base URL for both vendors' clients."""
+        return f"http://{self.host}:{self.port}"
+
+    @property
+    def log(self) -> Log:
+        """The world's log."""
+        return self.world.log
+
+    @property
+    def now(self) -> float:
+        """The time of the world, in seconds."""
+        return clock_of(self.world).now()
+
+    async def __aenter__(self) -> Self:
+        self._service = Service(self.world, self.keep_alive)
+        self._runner = web.ServerRunner(self._service.server, shutdown_timeout=_LAST_WAIT)
+        await self._runner.setup()
+        await web.TCPSite(self._runner, self.host, self.port).start()
+        self.port = self._runner.addresses[0][1]
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """Stop listening and close every connection; what still waits is let go."""
+        service, self._service = self._service, None
+        runner, self._runner = self._runner, None
+        if service is not None and runner is not None:
+            service.let_go()
+            await runner.cleanup()
 
 
 async def _content(request: web.BaseRequest) -> bytes:
@@ -189,37 +252,6 @@ async def _upload(part: BodyPartReader, name: str, filename: str) -> Upload:
         content_type=part.headers.get("Content-Type", "application/octet-stream"),
         content=bytes(kept) if name == _KEPT_PART else None,
     )
-
-
-async def _sent(request: web.BaseRequest, response: SimResponse) -> web.StreamResponse:
-    if response.hang_up == "stall":
-        await asyncio.get_running_loop().create_future()
-    if response.status is None:
-        _hang_up(request, reset=response.hang_up == "reset")
-        return web.Response()
-    if response.chunks is not None:
-        return await _streamed(request, response)
-    if response.cut_at is None:
-        return web.Response(
-            status=response.status, headers=dict(response.headers), body=response.body
-        )
-    cut = web.StreamResponse(status=response.status, headers=dict(response.headers))
-    cut.content_length = len(response.body)
-    await cut.prepare(request)
-    await cut.write(response.body[: response.cut_at])
-    _hang_up(request, reset=False)
-    return cut
-
-
-async def _streamed(request: web.BaseRequest, response: SimResponse) -> web.StreamResponse:
-    stream = web.StreamResponse(status=response.status or 200, headers=dict(response.headers))
-    await stream.prepare(request)
-    for chunk in response.chunks or ():
-        if response.pause:
-            await asyncio.sleep(response.pause)
-        await stream.write(chunk)
-    await stream.write_eof()
-    return stream
 
 
 def _hang_up(request: web.BaseRequest, *, reset: bool) -> None:

@@ -81,7 +81,7 @@ BASE_MODELS = (
 )
 
 
-@define(kw_only=True, slots=True)
+@define(kw_only=True, eq=False)
 class Book:
     """Settings and state. Every setting may be changed while the world runs.
 

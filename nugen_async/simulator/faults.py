@@ -227,7 +227,7 @@ class Fault:
         return self.name or type(self.effect).__name__.lower()
 
 
-@define
+@define(eq=False)
 class Rule:
     """A fault in force, with its own count and dice."""
 
@@ -257,7 +257,7 @@ class Rule:
         return True
 
 
-@define(kw_only=True)
+@define(kw_only=True, eq=False)
 class RateLimit:
     """A token bucket over all requests: *rate* a second, *burst* at once, else 429."""
 

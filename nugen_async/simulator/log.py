@@ -31,7 +31,7 @@ class Entry:
     fault: str
 
 
-@define
+@define(eq=False)
 class Log:
     """Every request, in the order of arrival."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from email.utils import format_datetime
 from random import Random
@@ -41,7 +41,7 @@ _WORTH_COMPRESSING = 1024
 _BEARER = "bearer "
 
 
-@define(kw_only=True)
+@define(kw_only=True, eq=False)
 class World(Book):
     """A server of one's own. Settings are those of `Book`; *faults* and *rate_limit* hurt it.
 
@@ -52,7 +52,7 @@ class World(Book):
     rate_limit: RateLimit | None = None
     gzip_level: int = 1
     log: Log = field(factory=Log, init=False, repr=False)
-    _rules: dict[int, Rule] = field(factory=dict[int, Rule], init=False, repr=False)
+    _rules: list[Rule] = field(factory=list[Rule], init=False, repr=False)
     _injected: int = field(default=0, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
@@ -63,18 +63,18 @@ class World(Book):
         """Put a fault in force; the rule counts what it matched and hit."""
         self._injected += 1
         rule = Rule(fault, Random(f"{self.seed}/fault/{self._injected}"))
-        self._rules[id(rule)] = rule
+        self._rules.append(rule)
         return rule
 
     def retract(self, rule: Rule | None = None) -> None:
         """Take one fault back, or all of them."""
         if rule is None:
-            self._rules.clear()
+            self._rules = []
         else:
-            self._rules.pop(id(rule), None)
+            self._rules = [each for each in self._rules if each is not rule]
 
     @contextmanager
-    def broken(self, fault: Fault) -> Iterator[Rule]:
+    def broken(self, fault: Fault) -> Generator[Rule]:
         """A fault for the length of a block."""
         rule = self.inject(fault)
         try:
@@ -88,7 +88,7 @@ class World(Book):
         operation = route.operation if route is not None else ""
         hits = [
             rule.fault
-            for rule in self._rules.values()
+            for rule in self._rules
             if rule.hit(request.method, request.path, operation, now)
         ]
         ask = self._ask(request, now, route, params, hits)
