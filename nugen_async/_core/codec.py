@@ -1,8 +1,9 @@
 """The one converter between payloads and records, and every quirk it forgives. Pure.
 
 Read `converter` as the list it is: which reader takes which declared type. The readers forgive
-(`tolerance`), a record's fields and their names are read off its class (`plans`), and what was forgiven
-is told in ``record.notes``. Only two things come out: a value of the declared type, or a `DecodeError`.
+(`tolerance`), a record's fields and their names are read off its class (`plans`), and what was
+forgiven is told in ``record.notes``. Only two things come out: a value of the declared type, or a
+`DecodeError`.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ from cattrs import Converter
 
 from ..errors import DecodeError, InvalidRequestError
 from . import tolerance
+from .ordinary import plain
 from .page import Page
-from .plans import Plan, Reader, plain, seen_as
+from .plans import Plan, Reader, seen_as
 from .tolerance import Impossible, Seen, timestamp
 from .wire import Json
 
@@ -29,7 +31,17 @@ try:
 except ImportError:  # the extra `fast` is not installed
     orjson = None  # type: ignore[assignment]
 
-__all__ = ["dumps", "loads", "peek", "row_id", "rows_of", "seen_as", "steps", "structure", "timestamp"]
+__all__ = [
+    "dumps",
+    "loads",
+    "peek",
+    "row_id",
+    "rows_of",
+    "seen_as",
+    "steps",
+    "structure",
+    "timestamp",
+]
 
 T = TypeVar("T")
 
@@ -42,7 +54,7 @@ _TOO_DEEP = "$: nested too deeply"
 
 
 def loads(body: bytes) -> Json:
-    """The JSON value in *body*; a `DecodeError` for anything that is not JSON as RFC 8259 has it."""
+    """The JSON value in *body*; a `DecodeError` for anything that RFC 8259 does not allow."""
     body = body.removeprefix(b"\xef\xbb\xbf")
     try:
         if orjson is not None:
@@ -74,13 +86,13 @@ def dumps(value: Json) -> bytes:
 
 
 def structure(payload: Json, into: type[T]) -> T:
-    """*payload* as *into*: a record, a ``Page[Record]``, ``NoneType`` (anything goes), or plain JSON."""
+    """*payload* as *into*: a record, a ``Page[Record]``, ``NoneType`` (anything), or plain JSON."""
     if payload.__class__ is dict and (plan := _plans.get(into)) is not None:
         made = plan.quick(payload, [], payload, "$")
         if made is not None:
-            return cast(T, made)
+            return cast("T", made)
     try:
-        return cast(T, converter.structure(Seen(payload), into))
+        return converter.structure(Seen(payload), into)
     except Impossible as wrong:
         raise DecodeError(problems=wrong.problems) from None
     except RecursionError:
@@ -90,12 +102,12 @@ def structure(payload: Json, into: type[T]) -> T:
 def steps(payload: Json, into: type[T], rows: int = SLICE) -> Generator[None, None, T]:
     """`structure` in slices: yields after every *rows* rows of a page, and returns the whole.
 
-    For a caller that must not hold the event loop: ``page = yield from steps(...)``, or a ``for`` over it.
+    For a caller that must not hold the event loop: it drives the generator and pauses at each step.
     """
     if get_origin(into) is not Page:
         return structure(payload, into)
     try:
-        return cast(T, (yield from _page(Seen(payload), get_args(into)[0], rows)))
+        return cast("T", (yield from _page(Seen(payload), get_args(into)[0], rows)))
     except Impossible as wrong:
         raise DecodeError(problems=wrong.problems) from None
     except RecursionError:
@@ -151,14 +163,6 @@ def _first(plan: Plan[Any], row: Json, names: tuple[str, ...]) -> Json:
     return None if isinstance(value, dict) else value
 
 
-def rows_of(payload: Json, into: type[Any]) -> list[Json]:
-    """The unread rows of a list answer; a `DecodeError` where there is no list."""
-    try:
-        return _rows(Seen(payload), _plan(into))[1]
-    except Impossible as wrong:
-        raise DecodeError(problems=wrong.problems) from None
-
-
 def _plan(record: type[T]) -> Plan[T]:
     return cast("Plan[T]", converter.get_structure_hook(record))
 
@@ -196,7 +200,9 @@ class _Items:
     def __call__(self, seen: Seen, _: Any = None) -> tuple[Any, ...]:
         value = seen.value
         while self._flat and isinstance(value, list) and value and isinstance(value[0], list):
-            seen.note(f"a list of {len(value)} lists where one list is declared, the first one taken")
+            seen.note(
+                f"a list of {len(value)} lists where one list is declared, the first one taken"
+            )
             value = value[0]
         if not isinstance(value, list):
             seen.note("one value where a list is declared")
@@ -212,7 +218,7 @@ class _Items:
 
 
 def _page(seen: Seen, record: type[T], rows: int) -> Generator[None, None, Page[T]]:
-    """A list under any of the record's keys, or a bare one; a row that cannot be read is left out."""
+    """A list under any of the record's keys, or a bare one; a row that cannot be read is not in."""
     plan = _plan(record)
     key, values, around = _rows(seen, plan)
     items: list[T] = []
@@ -291,6 +297,14 @@ def _whole_page(declared: Any) -> Reader:
     return read
 
 
+def _is_page(declared: Any) -> bool:
+    return get_origin(declared) is Page
+
+
+def _is_tuple(declared: Any) -> bool:
+    return get_origin(declared) is tuple
+
+
 def _is_union(declared: Any) -> bool:
     return get_origin(declared) in {Union, types.UnionType}
 
@@ -302,8 +316,8 @@ def _is_map(declared: Any) -> bool:
 def _converter() -> Converter:
     told = Converter()
     told.register_structure_hook_factory(attrs.has, _record)
-    told.register_structure_hook_factory(lambda t: get_origin(t) is Page, _whole_page)
-    told.register_structure_hook_factory(lambda t: get_origin(t) is tuple, _Items)
+    told.register_structure_hook_factory(_is_page, _whole_page)
+    told.register_structure_hook_factory(_is_tuple, _Items)
     told.register_structure_hook_factory(_is_union, _optional)
     told.register_structure_hook_func(_is_map, tolerance.mapping)
     told.register_structure_hook_func(lambda t: t in (Any, object, list), tolerance.anything)

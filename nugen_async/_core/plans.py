@@ -1,33 +1,22 @@
-"""How one record class is read: its names on the wire, and generated code for the ordinary row. Pure.
+"""How one record class is read: its names on the wire, and what is done about odd rows. Pure.
 
 A row is read in up to three ways, each tried only when the one before saw something odd:
 
-1. `Plan.quick`, generated for the class: every key is documented, every value of the declared type;
+1. `Plan.quick`, generated for the class: every key documented, every value of its declared type;
 2. the same code, after `Plan._arrange` brought the keys under their documented names;
 3. field by field through the codec's readers, which forgive what can be forgiven.
 """
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Iterator, Mapping
-from datetime import datetime
-from typing import Any, Generic, TypeVar, Union, get_args, get_origin
+from typing import Any, Generic, TypeVar
 
 import attrs
 from attrs import NOTHING, Attribute, Factory, frozen
 
-from .tolerance import (
-    LARGEST,
-    NO_ZONE,
-    UTC,
-    Impossible,
-    Seen,
-    aware,
-    means_nothing,
-    shown,
-    snake,
-)
+from .ordinary import Quick, generated
+from .tolerance import Impossible, Seen, means_nothing, shown, snake
 from .wire import Json
 
 R = TypeVar("R")
@@ -48,8 +37,8 @@ def seen_as(
     """Metadata for a record's field: under which other *names* the field has been seen.
 
     A dotted name is a path (``result.error``, ``models.0.model_id``). *wire* is the documented name
-    where the field is called otherwise here. *required* demands the field of the server although the
-    record has a default for it; *absent* is what the contract says a missing one means.
+    where the field is called otherwise here. *required* demands the field of the server although
+    the record has a default for it; *absent* is what the contract says a missing one means.
     """
     return {"seen_as": names, "wire": wire, "required": required, "absent": absent}
 
@@ -92,7 +81,8 @@ class Field:
 
     def absent(self) -> Any:
         """What the record holds when the server says nothing."""
-        return self.default.factory() if isinstance(self.default, Factory) else self.default  # type: ignore[arg-type]
+        default = self.default
+        return default.factory() if isinstance(default, Factory) else default  # type: ignore[arg-type] # a class at run time
 
 
 class Plan(Generic[R]):
@@ -112,9 +102,7 @@ class Plan(Generic[R]):
         self._claims = self._claimed()
         self._wrapper_expected: bool = getattr(record, "wrapped", False)
         self._unwrap = _WRAPPER not in self._claims
-        self.quick: Callable[[dict[str, Any], list[str], Mapping[str, Any], str], R | None] = (
-            _generated(self)
-        )
+        self.quick: Quick[R] = generated(record, self.fields)
 
     def __call__(self, seen: Seen, _: Any = None) -> R:
         """Read one record; raises `Impossible` with every problem found."""
@@ -271,144 +259,3 @@ def _walk(value: Json, path: tuple[str, ...]) -> Json:
             found = next(same, None)
         value = found
     return value
-
-
-def plain(declared: Any) -> Any:
-    """*declared* without ``NewType`` and without ``None``; a union of several stays a union."""
-    declared = getattr(declared, "__supertype__", declared)
-    if get_origin(declared) in {Union, types.UnionType}:
-        some = [arm for arm in get_args(declared) if arm is not types.NoneType]
-        return plain(some[0]) if len(some) == 1 else declared
-    return declared
-
-
-def _generated(plan: Plan[R]) -> Callable[..., R | None]:
-    """Code for the ordinary row of this class; it returns None as soon as anything is odd.
-
-    The record is filled through a twin of its class that may be written to, and becomes frozen when it is
-    whole: the frozen ``__init__`` takes four times as long (1.7 of 2.3 us for an aligned model).
-    """
-    record = plan.record
-    twin = type(
-        record.__name__,
-        (record,),
-        {"__slots__": (), "__setattr__": object.__setattr__, "__delattr__": object.__delattr__},
-    )
-    names: dict[str, Any] = {
-        "twin": twin,
-        "record": record,
-        "new": object.__new__,
-        "known": plan.wires,
-        "datetime": datetime,
-        "parse": datetime.fromisoformat,
-        "UTC": UTC,
-        "aware": aware,
-        "LARGEST": LARGEST,
-        "TEXT": {str},
-        "NUMBERS": {int, float},
-    }
-    lines = ["if not known.issuperset(row): return None", "get = row.get", "made = new(twin)"]
-    for index, one in enumerate(plan.fields):
-        lines += _field_lines(plan, one, index, names)
-    for a in attrs.fields(record):  # type: ignore[arg-type]
-        if not a.init:
-            names[f"hidden_{a.name}"] = None if a.default is NOTHING else a.default
-            lines.append(f"made.{a.name} = hidden_{a.name}")
-    if "raw" in plan._own:  # noqa: SLF001 # one unit in two functions
-        lines.append("made.raw = raw")
-    if "notes" in plan._own:  # noqa: SLF001
-        lines.append("made.notes = tuple(notes) if notes else ()")
-    lines += ["made.__class__ = record", "return made"]
-    source = "def quick(row, notes, raw, at):\n" + "".join(f"    {line}\n" for line in lines)
-    exec(compile(source, f"<codec of {record.__qualname__}>", "exec"), names)  # noqa: S102 # built from our own field names only
-    quick: Callable[..., R | None] = names["quick"]
-    return quick
-
-
-def _field_lines(plan: Plan[Any], one: Field, index: int, names: dict[str, Any]) -> list[str]:
-    lines = [f"v = get({one.wire!r})"]
-    check = [f"    {line}" for line in _check(one, index, names)]
-    borrowed = [n for n in one.names if n != one.wire and n in plan.wires]
-    borrowed += [path[0] for path in one.paths if path[0] in plan.wires]
-    if one.required:
-        nothing = ["    return None"]
-    else:
-        nothing = [f"    if get({name!r}) is not None: return None" for name in borrowed]
-        if isinstance(one.default, Factory):  # type: ignore[arg-type]
-            names[f"default{index}"] = one.default.factory
-            nothing.append(f"    v = default{index}()")
-        elif one.default is not None:
-            names[f"default{index}"] = one.default
-            nothing.append(f"    v = default{index}")
-    if nothing and check:
-        lines += ["if v is None:", *nothing, "else:", *check]
-    elif check:
-        lines += ["if v is not None:", *check]
-    elif nothing:
-        lines += ["if v is None:", *nothing]
-    return [*lines, f"made.{one.name} = v"]
-
-
-def _check(one: Field, index: int, names: dict[str, Any]) -> list[str]:
-    kind = plain(one.type)
-    if kind is str or kind is bool or kind is int:
-        return [f"if v.__class__ is not {kind.__name__}: return None"]
-    if kind is float:
-        return [
-            "if v.__class__ is int: v = float(v) if -LARGEST <= v <= LARGEST else None",
-            "elif v.__class__ is not float or not -LARGEST <= v <= LARGEST: return None",
-        ]
-    if kind is datetime:
-        return [
-            "if v.__class__ is not str: return None",
-            "try: v = parse(v)",
-            "except ValueError: return None",
-            "if v.tzinfo is None:",
-            f"    notes.append(at + '.{one.wire}: {NO_ZONE}')",
-            "    v = v.replace(tzinfo=UTC)",
-            "elif v.tzinfo is not UTC:",
-            "    try: v = aware(v)",
-            "    except OverflowError: return None",
-        ]
-    if kind is Any:
-        return []
-    origin = get_origin(kind) or kind
-    if origin in {dict, Mapping}:
-        return ["if v.__class__ is not dict: return None"]
-    if origin is tuple:
-        return _check_items(one, index, names, plain(get_args(kind)[0]))
-    if isinstance(one.reader, Plan):
-        names[f"part{index}"] = one.reader.quick
-        return [
-            "if v.__class__ is not dict: return None",
-            f"v = part{index}(v, notes, v, at + '.{one.wire}')",
-            "if v is None: return None",
-        ]
-    return ["return None"]
-
-
-def _check_items(one: Field, index: int, names: dict[str, Any], kind: Any) -> list[str]:
-    is_list = "if v.__class__ is not list: return None"
-    if kind is str:
-        return [is_list, "if v and {*map(type, v)} != TEXT: return None", "v = tuple(v)"]
-    if kind is float:
-        return [
-            is_list,
-            "if not NUMBERS.issuperset(map(type, v)): return None",
-            "try: v = tuple(map(float, v))",
-            "except OverflowError: return None",
-        ]
-    part = getattr(one.reader, "item", None)
-    if not isinstance(part, Plan):
-        return ["return None"]
-    names[f"part{index}"] = part.quick
-    return [
-        is_list,
-        "items = []",
-        "for x in v:",
-        "    if x.__class__ is not dict: return None",
-        f"    x = part{index}(x, notes, x, at + '.{one.wire}')",
-        "    if x is None: return None",
-        "    items.append(x)",
-        "v = tuple(items)",
-    ]

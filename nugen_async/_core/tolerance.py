@@ -1,13 +1,14 @@
 """What the codec forgives in one value, and how it says so. Pure.
 
-Each reader takes a `Seen` value and returns what the record declares, or raises `Impossible`. Whatever
-it had to forgive on the way becomes one sentence in the record's `notes`.
+Each reader takes a `Seen` value and returns what the record declares, or raises `Impossible`.
+Whatever it had to forgive on the way becomes one sentence in the record's `notes`.
 """
 
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC as UTC  # noqa: PLC0414 # the others read times with it too
+from datetime import datetime
 from functools import lru_cache
 from typing import Any, Final
 
@@ -84,7 +85,7 @@ def shown(value: Json) -> str:
 
 @lru_cache(maxsize=4096)
 def snake(key: str) -> str:
-    """*key* in lower snake case: ``baseModelId``, ``BASE_MODEL_ID`` and ``base-model-id`` are one."""
+    """*key* in lower snake case: ``baseModelId``, ``BASE_MODEL_ID``, ``base-model-id`` are one."""
     return _GAP.sub("_", _HUMP.sub("_", key)).lower()
 
 
@@ -191,8 +192,8 @@ def moment(seen: Seen, _: Any = None) -> datetime:
 def timestamp(value: Json) -> datetime | None:
     """*value* as an aware UTC time; None where it is not one.
 
-    ISO 8601 with or without a zone (no zone means UTC: inferred), a blank in place of the ``T``, Unix
-    seconds as a number or as text. Numbers outside the years 1970 to 9999 are not times.
+    ISO 8601 with or without a zone (no zone means UTC: inferred), a blank in place of the ``T``,
+    Unix seconds as a number or as text. Numbers outside the years 1970 to 9999 are not times.
     """
     try:
         match value:
