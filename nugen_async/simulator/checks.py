@@ -7,7 +7,7 @@ from typing import Any
 
 from attrs import frozen
 
-from .exchange import Ask, Refused
+from .exchange import Ask, Refused, is_array, is_object
 
 Place = tuple[str | int, ...]
 Problem = tuple[Place, str, str]
@@ -68,7 +68,7 @@ def array(check: Check, *, at_least: int = 0) -> Check:
     """A list whose items all pass."""
 
     def check_items(value: Any) -> Iterator[Problem]:
-        if not isinstance(value, list):
+        if not is_array(value):
             yield (), "Input should be a valid list", "list_type"
             return
         if len(value) < at_least:
@@ -118,14 +118,14 @@ def checked(ask: Ask, *fields: Field) -> dict[str, Any]:
     """The body, if every field passes; else a 422 with each problem at its place."""
     if ask.broken is not None:
         raise invalid(ask, [(("body", 0), ask.broken, "json_invalid")])
-    if not isinstance(ask.body, dict):
+    body = ask.body
+    if not is_object(body):
         msg, kind = (
             _MISSING
-            if ask.body is None and not ask.request.content
+            if body is None and not ask.request.content
             else ("Input should be a valid dictionary or object", "model_attributes_type")
         )
         raise invalid(ask, [(("body",), msg, kind)])
-    body: dict[str, Any] = ask.body
     problems: list[Problem] = []
     for field in fields:
         value = body.get(field.name)

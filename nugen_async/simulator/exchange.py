@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from attrs import field, frozen
 
@@ -13,6 +13,16 @@ if TYPE_CHECKING:
 Generation = Literal["G1", "G2", "G3", "G4"]
 Contract = Literal["documented", "plural", "both"]
 Vendor = Literal["nugen", "seekrflow"]
+
+
+def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
+    """Whether a JSON value is an object."""
+    return isinstance(value, dict)
+
+
+def is_array(value: Any) -> TypeGuard[list[Any]]:
+    """Whether a JSON value is an array."""
+    return isinstance(value, list)
 
 
 @frozen(kw_only=True)
@@ -60,7 +70,7 @@ class SimRequest:
     method: str
     path: str
     query: Mapping[str, str] = {}
-    headers: Mapping[str, str] = field(factory=dict, repr=False)
+    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     content: bytes = field(default=b"", repr=False)
     form: Form | None = None
     connection: int = 0

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from attrs import define, evolve, field, frozen
 
-from .exchange import Answer, SimResponse
+from .exchange import Answer, SimResponse, is_array, is_object
 
 HTML_502 = "<html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
 
@@ -59,9 +59,11 @@ class Status(Effect):
     as_date: bool = field(default=False, kw_only=True)
 
     def instead(self, moment: Moment) -> SimResponse | None:
+        """The status, unless the request is handled first."""
         return None if self.handled else self._answer(moment)
 
     def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:
+        """The status, once the request was handled."""
         return self._answer(moment) if self.handled else response
 
     def _answer(self, moment: Moment) -> SimResponse:
@@ -83,9 +85,11 @@ class Drop(Effect):
     reset: bool = field(default=False, kw_only=True)
 
     def instead(self, moment: Moment) -> SimResponse | None:
+        """No answer, unless the request is handled first."""
         return None if self.handled else self.deliver(SimResponse(), moment)
 
     def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
+        """No answer, and the end of the connection."""
         return SimResponse(status=None, hang_up="reset" if self.reset else "close")
 
 
@@ -96,9 +100,11 @@ class Stall(Effect):
     handled: bool = field(default=False, kw_only=True)
 
     def instead(self, moment: Moment) -> SimResponse | None:  # noqa: ARG002
+        """No answer, unless the request is handled first."""
         return None if self.handled else SimResponse(status=None, hang_up="stall")
 
     def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
+        """No answer, and no end of the connection."""
         return SimResponse(status=None, hang_up="stall")
 
 
@@ -109,6 +115,7 @@ class Delay(Effect):
     seconds: float
 
     def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
+        """The same, later."""
         return evolve(response, delay=response.delay + self.seconds)
 
 
@@ -119,6 +126,7 @@ class Cut(Effect):
     share: float = 0.5
 
     def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
+        """The beginning of it."""
         return evolve(response, cut_at=int(len(response.body) * self.share))
 
 
@@ -129,6 +137,7 @@ class Garble(Effect):
     how: Literal["invalid", "empty", "wrong_type", "html"] = "invalid"
 
     def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
+        """The same status and headers around another body."""
         headers = {k: v for k, v in response.headers.items() if k != "Content-Encoding"}
         body = {
             "invalid": b'{"status": "PROC',
@@ -148,17 +157,18 @@ class Word(Effect):
     word: str = "c"
 
     def bend(self, answer: Answer, moment: Moment) -> Answer:  # noqa: ARG002
+        """The payload with its status words replaced."""
         return evolve(answer, data=self._reword(answer.data))
 
     def _reword(self, value: Any) -> Any:
-        if isinstance(value, dict):
+        if is_object(value):
             return {
                 key: self.word
                 if key == "status" and isinstance(inner, str)
                 else self._reword(inner)
                 for key, inner in value.items()
             }
-        return [self._reword(inner) for inner in value] if isinstance(value, list) else value
+        return [self._reword(inner) for inner in value] if is_array(value) else value
 
 
 @frozen
@@ -169,10 +179,11 @@ class Rows(Effect):
     limit: int | None = None
 
     def bend(self, answer: Answer, moment: Moment) -> Answer:  # noqa: ARG002
-        if not isinstance(answer.data, dict):
+        """The payload with other rows in its lists."""
+        if not is_object(answer.data):
             return answer
         data = {
-            key: [*self.extra, *value][: self.limit] if isinstance(value, list) else value
+            key: [*self.extra, *value][: self.limit] if is_array(value) else value
             for key, value in answer.data.items()
         }
         return evolve(answer, data=data)
@@ -192,6 +203,7 @@ class NotYet(Effect):
     seconds: float
 
     def instead(self, moment: Moment) -> SimResponse | None:
+        """404 while the object is young."""
         if moment.born is None or moment.now - moment.born >= self.seconds:
             return None
         return SimResponse(
@@ -293,5 +305,9 @@ class RateLimit:
 
 def retry_after(seconds: float, wall: datetime, as_date: bool) -> str:  # noqa: FBT001
     """The header's value: whole seconds, rounded up, or the date they lead to."""
-    whole = math.ceil(seconds)
-    return format_datetime(wall + timedelta(seconds=whole), usegmt=True) if as_date else str(whole)
+    if not as_date:
+        return str(math.ceil(seconds))
+    until = wall + timedelta(seconds=seconds)
+    if until.microsecond:
+        until = until.replace(microsecond=0) + timedelta(seconds=1)
+    return format_datetime(until, usegmt=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, Literal
 
-from .exchange import Generation
+from .exchange import Generation, is_array, is_object
 from .records import Phase, Serving
 
 Task = Literal["deploy", "undeploy"]
@@ -104,14 +104,14 @@ def stamp(generation: Generation, moment: datetime) -> str:
 
 def camel(value: Any) -> Any:
     """The first generation's letter case, with the two names that stayed as they were."""
-    if isinstance(value, dict):
+    if is_object(value):
         return {
             key if key in _SNAKE_ALWAYS else _UNDERSCORE.sub(lambda m: m[1].upper(), key): camel(
                 inner
             )
             for key, inner in value.items()
         }
-    if isinstance(value, list):
+    if is_array(value):
         return [camel(inner) for inner in value]
     return value
 

@@ -106,13 +106,15 @@ async def test_uploads_are_measured_and_not_kept() -> None:
 
 
 async def test_the_key_is_nowhere_in_the_log() -> None:
-    async with Simulator(world=World(keys={"canary"})) as sim:
-        header = {"Authorization": "Bearer canary"}
-        async with aiohttp.ClientSession(sim.url, headers=header) as session:
-            async with session.get("/api/v3/models/base") as answer:
-                assert answer.status == 200
-        assert "canary" not in repr(sim.log.entries)
-        assert "canary" not in repr(sim.world)
+    header = {"Authorization": "Bearer canary"}
+    async with (
+        Simulator(world=World(keys={"canary"})) as sim,
+        aiohttp.ClientSession(sim.url, headers=header) as session,
+        session.get("/api/v3/models/base") as answer,
+    ):
+        assert answer.status == 200
+    assert "canary" not in repr(sim.log.entries)
+    assert "canary" not in repr(sim.world)
 
 
 @pytest.mark.parametrize("handled", [False, True])
@@ -121,7 +123,7 @@ async def test_the_key_is_nowhere_in_the_log() -> None:
     [(False, aiohttp.ServerDisconnectedError), (True, aiohttp.ClientOSError)],
 )
 async def test_a_dropped_create_took_effect_or_did_not(
-    handled: bool, reset: bool, error: type[Exception]
+    *, handled: bool, reset: bool, error: type[Exception]
 ) -> None:
     world = exact(faults=[Fault(effect=Drop(handled=handled, reset=reset), method="POST")])
     async with (

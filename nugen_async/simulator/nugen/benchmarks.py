@@ -73,7 +73,7 @@ def upload(book: Book, ask: Ask) -> Answer:
     )
     book.benchmarks[made] = benchmark
     plural = ask.generation == "G4"
-    told = {
+    told: dict[str, Any] = {
         _id_key(ask): made,
         "benchmark_name" if plural else "name": name,
         "status": word(ask.generation, benchmark.phase(ask.now)),
@@ -142,7 +142,7 @@ def data(book: Book, ask: Ask) -> Answer:
         "samples" if ask.generation == "G4" else "questions": (
             _items(ask, benchmark) if phase == "ready" else []
         ),
-        "metadata": {},
+        "metadata": dict[str, str](),
         "error": benchmark.error if phase == "failed" else None,
     }
     return Answer(data=whole)

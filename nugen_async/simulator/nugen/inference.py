@@ -6,8 +6,20 @@ from random import Random
 from typing import Any
 
 from ..book import Book
-from ..checks import Field, anything, array, checked, either, flag, mapping, number, required, text
-from ..exchange import Answer, Ask, Refused, Route
+from ..checks import (
+    Field,
+    anything,
+    array,
+    checked,
+    either,
+    flag,
+    mapping,
+    number,
+    one_of,
+    required,
+    text,
+)
+from ..exchange import Answer, Ask, Refused, Route, is_array
 
 _TOKENS = array(number(0, 10**6, whole=True))
 _PROMPT = either(text, array(text), _TOKENS, array(_TOKENS))
@@ -27,8 +39,7 @@ def completions(book: Book, ask: Ask) -> Answer:
         Field("stream", flag),
     )
     prompt = body["prompt"]
-    many = isinstance(prompt, list) and bool(prompt) and isinstance(prompt[0], str | list)
-    count = len(prompt) if many else 1
+    count = len(_inputs(prompt))
     words = _say(book, body, default=16)
     head = _head(book, ask, body, "text_completion")
     usage = _usage(prompt, len(words) * count)
@@ -45,11 +56,10 @@ def completions(book: Book, ask: Ask) -> Answer:
 
 def chat(book: Book, ask: Ask) -> Answer:
     """Answer a conversation."""
-    message = mapping
     body = checked(
         ask,
         required("model", text),
-        required("messages", array(message, at_least=1)),
+        required("messages", array(mapping, at_least=1)),
         Field("max_tokens", number(1, _MOST_TOKENS, whole=True)),
         Field("prompt_truncate_len", number(1, _MOST_TOKENS, whole=True)),
         Field("temperature", number(0, 2)),
@@ -98,23 +108,19 @@ def _stream(
 
 def embeddings(book: Book, ask: Ask) -> Answer:
     """Turn texts into vectors; `dimensions` may be the text "None", as one page shows it."""
-    no_dimensions = either(number(1, 4096, whole=True), text)
     body = checked(
         ask,
         required("input", either(text, array(text), _TOKENS, array(_TOKENS))),
         required("model", text),
-        Field("dimensions", no_dimensions),
+        Field("dimensions", either(number(1, 4096, whole=True), one_of("None"))),
     )
     _callable(book, ask, body["model"])
     given = body["input"]
-    inputs = (
-        given if isinstance(given, list) and given and not isinstance(given[0], int) else [given]
-    )
     dimensions = body.get("dimensions")
     size = _DIMENSIONS if dimensions in (None, "None") else int(float(dimensions))
     data = [
         {"object": "embedding", "index": index, "embedding": _vector(book, each, size)}
-        for index, each in enumerate(inputs)
+        for index, each in enumerate(_inputs(given))
     ]
     usage = _usage(given, 0)
     return Answer(
@@ -127,6 +133,11 @@ def embeddings(book: Book, ask: Ask) -> Answer:
             "usage": {"total_tokens": usage["total_tokens"]},
         }
     )
+
+
+def _inputs(given: Any) -> list[Any]:
+    """The single inputs: a list of texts or of token lists is many, a list of tokens is one."""
+    return given if is_array(given) and given and not isinstance(given[0], int) else [given]
 
 
 def _vector(book: Book, value: Any, size: int) -> list[float]:
