@@ -130,9 +130,9 @@ class _Client:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """End every wait with `ClientClosedError` and close what was opened; a session that was passed in stays.
+        """End every wait with `ClientClosedError` and close what was opened.
 
-        Remote jobs go on. Closing twice is harmless.
+        A session that was passed in stays open. Remote jobs go on. Closing twice is harmless.
         """
         pollers = list(self._pollers.values())
         self._pollers.clear()
@@ -144,7 +144,7 @@ class _Client:
     def with_options(
         self,
         *,
-        timeout: float | Timeout | None | Literal["same"] = "same",
+        timeout: float | Timeout | Literal["same"] | None = "same",
         max_retries: int | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> Self:
@@ -161,8 +161,8 @@ class _Client:
         if headers is not None:
             options = evolve(options, headers={**options.headers, **headers})
         sibling = object.__new__(type(self))
-        sibling._pollers = self._pollers  # noqa: SLF001 # a sibling of the same class
-        sibling._furnish(Api(self._api.transport, self._api.dialect, options))  # noqa: SLF001 # the same
+        sibling._pollers = self._pollers  # a sibling of the same class
+        sibling._furnish(Api(self._api.transport, self._api.dialect, options))  # the same
         return sibling
 
     # -- over all nouns ---------------------------------------------------------------------------
@@ -182,7 +182,9 @@ class _Client:
             with watching(answers):
                 record = await method(*args, **kwargs)
             if not answers:
-                raise InvalidRequestError(f"{getattr(method, '__name__', method)!r} sends no request")
+                raise InvalidRequestError(
+                    f"{getattr(method, '__name__', method)!r} sends no request"
+                )
             response, payload = answers[-1]
             return RawResponse(
                 record,

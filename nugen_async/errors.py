@@ -44,7 +44,7 @@ class NugenError(Exception):
 
 
 @define(slots=False, repr=False)
-class _Told(NugenError):
+class _PlainError(NugenError):
     """An error whose whole content is one sentence."""
 
     message: str = field(kw_only=False)
@@ -53,15 +53,15 @@ class _Told(NugenError):
         return printable(self.message)
 
 
-class ConfigurationError(_Told, ValueError):
+class ConfigurationError(_PlainError, ValueError):
     """A setting is missing or makes no sense; nothing was sent."""
 
 
-class InvalidRequestError(_Told, ValueError):
+class InvalidRequestError(_PlainError, ValueError):
     """The call cannot succeed as it stands (a bad argument, file or manifest); nothing was sent."""
 
 
-class ClientStateError(_Told, RuntimeError):
+class ClientStateError(_PlainError, RuntimeError):
     """The client is closed, belongs to another event loop or process; nothing was sent."""
 
 

@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 from attrs import evolve, field, frozen
 
 from ..errors import (
-    APIConnectionError,
     APIStatusError,
     APITimeoutError,
     CreateOutcomeUnknownError,
@@ -100,7 +99,9 @@ class Api:
                 raise _unknown(call, error, started) from error
             raise
 
-    async def fetch(self, call: Call[Any], *, urgency: Urgency | None = None) -> tuple[Json, Response]:
+    async def fetch(
+        self, call: Call[Any], *, urgency: Urgency | None = None
+    ) -> tuple[Json, Response]:
         """The payload of *call*, not yet made a record, after as many tries as the options allow."""
         options = self.options
         if urgency is None:
@@ -216,10 +217,16 @@ async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[str]:
 
 
 def _unknown(call: Call[Any], error: NugenError, started: datetime) -> CreateOutcomeUnknownError:
-    body = call.json if call.json is not None else {p.name: p.value or p.filename for p in call.parts}
+    body = (
+        call.json if call.json is not None else {p.name: p.value or p.filename for p in call.parts}
+    )
     token = body.get("workflow_id") if isinstance(body, dict) else None
     name = next(
-        (body[k] for k in ("name", "alignment_name", "benchmark_name", "evaluation_name") if k in body),
+        (
+            body[k]
+            for k in ("name", "alignment_name", "benchmark_name", "evaluation_name")
+            if k in body
+        ),
         None,
     )
     return CreateOutcomeUnknownError(

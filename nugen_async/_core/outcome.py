@@ -21,12 +21,12 @@ class Snapshot(Protocol):
     """As much of a job as an outcome needs."""
 
     @property
-    def id(self) -> str: ...  # noqa: D102 # the job's
+    def id(self) -> str: ...  # the job's
     @property
-    def status(self) -> str: ...  # noqa: D102 # the job's
+    def status(self) -> str: ...  # the job's
     @property
-    def reason(self) -> str: ...  # noqa: D102 # the job's
-    def resume_token(self) -> str: ...  # noqa: D102 # the job's
+    def reason(self) -> str: ...  # the job's
+    def resume_token(self) -> str: ...  # the job's
 
 
 S_co = TypeVar("S_co", bound=Snapshot, covariant=True)
@@ -127,8 +127,6 @@ class Unreachable(Outcome[S_co]):
 
     def error(self) -> NugenError:
         """`JobUnreachableError`; `last` itself is its cause."""
-        error = JobUnreachableError(
-            failures=self.failures, last=self.last, **self._facts()
-        )
+        error = JobUnreachableError(failures=self.failures, last=self.last, **self._facts())
         error.__cause__ = self.last
         return error

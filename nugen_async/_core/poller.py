@@ -48,7 +48,6 @@ _BUDGET = Budget()
 J = TypeVar("J", bound=Watched)
 
 
-
 class Poller(Generic[J]):
     """All waits of one client for one kind of job."""
 
@@ -293,7 +292,9 @@ class Poller(Generic[J]):
         due = self._agenda.next_wake()
         if due is not None and due <= now:
             turn = self._agenda.take(now)
-            self._round([self._subjects[key] for key in turn.due], listed=isinstance(turn.way, Pages))
+            self._round(
+                [self._subjects[key] for key in turn.due], listed=isinstance(turn.way, Pages)
+            )
         self._arm()
 
     def _hurry(self, subject: Subject[J]) -> None:
@@ -436,7 +437,9 @@ class Poller(Generic[J]):
             return
         for subject in missing.values():
             if trusted:
-                self._failed(subject, DecodeError(problems=("the job is not on the list",)), self._order)
+                self._failed(
+                    subject, DecodeError(problems=("the job is not on the list",)), self._order
+                )
             else:
                 self._queue.append(subject)
         self._feed()
@@ -464,7 +467,9 @@ class Poller(Generic[J]):
             self._agenda.listing = facts
             seen = Seen(response.received, response.headers.get("date"))
             for first in range(0, len(rows), _SLICE):
-                named = [(row_id(row, self._kind.record), row) for row in rows[first : first + _SLICE]]
+                named = [
+                    (row_id(row, self._kind.record), row) for row in rows[first : first + _SLICE]
+                ]
                 yield [(name, row) for name, row in named if name is not None], seen, order
             offset += len(rows)
             if not rows or not size or len(rows) < size or offset >= (facts.rows or 0):
@@ -526,15 +531,13 @@ class Poller(Generic[J]):
                     waiter.terms.sink.changed(job)
                 self._end(waiter, end_of(job))
                 continue
+            waiter.looked, waiter.sleep = now, move
             if changed:
                 waiter.terms.sink.changed(job)
-            waiter.looked, waiter.sleep = now, move
             self._end_early(waiter, job, hints.progress, now)
         self._replan(subject)
 
-    def _end_early(
-        self, waiter: Waiter[J], job: J, progress: float | None, now: float
-    ) -> None:
+    def _end_early(self, waiter: Waiter[J], job: J, progress: float | None, now: float) -> None:
         terms = waiter.terms
         if terms.timeout == 0:
             self._end(waiter, TimedOut(job, now - terms.started))
@@ -558,6 +561,8 @@ class Poller(Generic[J]):
         log.info("%s %s: a look failed: %s", self._kind.noun, subject.key, error)
         floor = getattr(error, "retry_after", None) or 0.0
         for waiter in subject.waiters:
+            if waiter.terms.order >= order:
+                continue
             if over or waiter.terms.timeout == 0:
                 self._end(waiter, Unreachable(subject.job, error, max(1, trouble.failures)))
             else:
@@ -568,9 +573,7 @@ class Poller(Generic[J]):
     def _warn_of(self, word: str) -> None:
         if word not in self._warned:
             self._warned.add(word)
-            log.warning(
-                "%s: unknown status %r; taken as still running", self._kind.noun, word
-            )
+            log.warning("%s: unknown status %r; taken as still running", self._kind.noun, word)
 
     def _end(self, waiter: Waiter[J], outcome: Outcome[J]) -> None:
         subject = waiter.subject

@@ -51,8 +51,6 @@ def fate(error: NugenError) -> Fate:
             return Fate.REFUSED
 
 
-
-
 @frozen
 class Retry:
     """How often a failed request is sent again.
@@ -69,7 +67,7 @@ class Retry:
     rng: random.Random = field(factory=random.Random, eq=False, repr=False)
 
     def pause(self, error: NugenError, effect: Effect, tries: int) -> float | None:
-        """Seconds until the next sending after *tries* of them failed, the last with *error*; None to stop."""
+        """Seconds until the next sending, after *tries* failed, the last with *error*; None to stop."""
         if tries > self.limit or not self._again(error, effect):
             return None
         floor = getattr(error, "retry_after", None) or 0.0
@@ -96,5 +94,3 @@ class Retry:
                 if effect in {Effect.CREATE, Effect.ONCE}:
                     return False
                 return not isinstance(error, APIStatusError) or error.status in _TRANSIENT
-
-

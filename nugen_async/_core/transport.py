@@ -29,6 +29,7 @@ from .wire import Call, Effect, Part, Response
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _UPLOAD_RATE = 64 * 1024
 _MEGABYTE = 1024 * 1024
+_FOREIGN = (aiohttp.ClientError, OSError, ValueError, RuntimeError, EOFError)
 
 
 class Secret(str):
@@ -201,13 +202,18 @@ class Transport:
         if not gate.enter_now(urgency):
             await gate.enter(urgency)
         try:
-            async with _ours(call, self.url(call.path)):
-                async with asyncio.timeout(_allowance(call, timeout.attempt)):
-                    async with await self._request(call, timeout, headers) as answer:
-                        body = await _whole(answer, self.settings.largest_body)
-            return Response(answer.status, answer.headers, body, loop.time())
+            async with asyncio.timeout(_allowance(call, timeout.attempt)):
+                async with await self._request(call, timeout, headers) as answer:
+                    body = await _whole(answer, self.settings.largest_body)
+        except NugenError:
+            raise
+        except _FOREIGN as error:
+            raise _translated(
+                error.with_traceback(None), call.method, self.url(call.path)
+            ) from None
         finally:
             gate.leave()
+        return Response(answer.status, answer.headers, body, loop.time())
 
     @contextlib.asynccontextmanager
     async def stream(
@@ -341,7 +347,7 @@ async def _ours(call: Call[Any], url: str) -> AsyncGenerator[None]:
         yield
     except NugenError:
         raise
-    except (aiohttp.ClientError, OSError, ValueError, RuntimeError, EOFError) as error:
+    except _FOREIGN as error:
         raise _translated(error.with_traceback(None), call.method, url) from None
 
 

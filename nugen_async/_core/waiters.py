@@ -27,20 +27,20 @@ class Watched(Protocol):
     """What the poller must know of a snapshot."""
 
     @property
-    def id(self) -> str: ...  # noqa: D102 # the job's
+    def id(self) -> str: ...  # the job's
     @property
-    def status(self) -> str: ...  # noqa: D102 # the job's
+    def status(self) -> str: ...  # the job's
     @property
-    def phase(self) -> Phase: ...  # noqa: D102 # the job's
+    def phase(self) -> Phase: ...  # the job's
     @property
-    def reason(self) -> str: ...  # noqa: D102 # the job's
+    def reason(self) -> str: ...  # the job's
     @property
-    def began(self) -> datetime | None: ...  # noqa: D102 # the job's
+    def began(self) -> datetime | None: ...  # the job's
     @property
-    def seen(self) -> Seen | None: ...  # noqa: D102 # the job's
-    def hints(self) -> Hints: ...  # noqa: D102 # the job's
-    def resume_token(self) -> str: ...  # noqa: D102 # the job's
-    def succeeded_by(self, newer: Self, seen: Seen) -> Self: ...  # noqa: D102 # the job's
+    def seen(self) -> Seen | None: ...  # the job's
+    def hints(self) -> Hints: ...  # the job's
+    def resume_token(self) -> str: ...  # the job's
+    def succeeded_by(self, newer: Self, seen: Seen) -> Self: ...  # the job's
 
 
 J = TypeVar("J", bound=Watched)

@@ -247,7 +247,7 @@ def _lasting(kind: type[Job]) -> tuple[tuple[str, Any], ...]:
     if known is None:
         skipped = kind.fleeting | {"id", "raw", "notes", "_origin"}
         known = _lasting_fields[kind] = tuple(
-            (a.name, a.default.factory() if isinstance(a.default, Factory) else a.default)  # type: ignore[arg-type,attr-defined,misc] # attrs' Factory is a class at run time
+            (a.name, a.default.factory() if isinstance(a.default, Factory) else a.default)  # type: ignore[arg-type] # attrs' Factory is a class at run time
             for a in fields(kind)
             if a.name not in skipped
         )
@@ -340,15 +340,15 @@ class JobCollection(Collection, Generic[J]):
     def _look(self, job_id: str) -> Call[J]:
         """The cheapest route that tells one job's status."""
 
-    def _detail(self, job_id: str) -> Call[J] | None:
+    def _detail(self, job_id: str) -> Call[J] | None:  # noqa: ARG002 # nouns override it
         """The route that brings the error text and what was made; None where there is none."""
         return None
 
-    def _page(self, offset: int, limit: int) -> Call[Page[J]] | None:
+    def _page(self, offset: int, limit: int) -> Call[Page[J]] | None:  # noqa: ARG002 # as above
         """The list from row *offset* on; None where there is no list."""
         return None
 
-    def _complete(self, job: J) -> bool:
+    def _complete(self, job: J) -> bool:  # noqa: ARG002 # as above
         """Whether an ended snapshot carries all that it should."""
         return True
 
