@@ -56,7 +56,7 @@ class Dialect:
 
     def of(self, noun: str) -> Contract | None:
         """The contract to use for *noun*; None while it is not known yet."""
-        return self._preferred or self._known.get(noun)
+        return self._known.get(noun) if self._preferred is None else self._preferred
 
     def learn(self, noun: str, contract: Contract) -> None:
         """Remember which contract answered."""

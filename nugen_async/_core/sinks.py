@@ -14,9 +14,10 @@ from .api import log
 from .outcome import Outcome, Snapshot
 
 J = TypeVar("J", bound=Snapshot)
+U = TypeVar("U")
 J_contra = TypeVar("J_contra", bound=Snapshot, contravariant=True)
 
-OnUpdate = Callable[[J], Awaitable[object] | object]
+OnUpdate = Callable[[U], Awaitable[object] | object]
 """Called with each changed snapshot; may be a coroutine function."""
 
 PATIENCE = 5.0

@@ -13,11 +13,11 @@ from .age import Seen
 from .outcome import Cancelled, Failed, Outcome, Parked, Ready
 from .page import Page
 from .rounds import Trouble
-from .schedule import Delays, Hints, Movement, Phase, Schedule, Sleep, Watch
+from .schedule import DelayFactory, Hints, Movement, Phase, Schedule, Sleep, Watch
 from .sinks import Sink
 from .wire import Call
 
-ScheduleLike = Schedule | Callable[[], Delays] | float | None
+ScheduleLike = Schedule | DelayFactory | float | None
 """What `schedule=` takes: a policy, a maker of pauses such as ``lambda: backoff.expo()``, or seconds."""
 
 AT_ONCE = Sleep(0.0)

@@ -74,6 +74,17 @@ class Resource:
         return self
 
 
+def _phase_table(lifecycle: Lifecycle) -> Mapping[str, Phase]:
+    rows = (
+        (lifecycle.moving, Phase.RUNNING),
+        (lifecycle.parked, Phase.PARKED),
+        (lifecycle.cancelled, Phase.CANCELLED),
+        (lifecycle.failed, Phase.FAILED),
+        (lifecycle.ready, Phase.READY),
+    )
+    return {word: phase for words, phase in rows for word in words}
+
+
 @frozen(kw_only=True)
 class Lifecycle:
     """Which words mean what, for one kind of job. Words are compared without case, blanks or hyphens.
@@ -86,18 +97,9 @@ class Lifecycle:
     failed: frozenset[str] = frozenset({"failed", "error"})
     cancelled: frozenset[str] = frozenset({"stopped", "cancelled", "canceled"})
     parked: frozenset[str] = frozenset()
-    _phases: Mapping[str, Phase] = field(init=False, repr=False, eq=False)
-
-    @_phases.default
-    def _table(self) -> Mapping[str, Phase]:
-        rows = (
-            (self.moving, Phase.RUNNING),
-            (self.parked, Phase.PARKED),
-            (self.cancelled, Phase.CANCELLED),
-            (self.failed, Phase.FAILED),
-            (self.ready, Phase.READY),
-        )
-        return {word: phase for words, phase in rows for word in words}
+    _phases: Mapping[str, Phase] = field(
+        init=False, repr=False, eq=False, default=Factory(_phase_table, takes_self=True)
+    )
 
     def phase(self, status: str) -> Phase:
         """What *status* means; an empty one has not been asked for yet."""
