@@ -27,15 +27,16 @@ from .faults import (
     Garble,
     Lag,
     NotYet,
-    RateLimit,
     Rows,
     Rule,
     Stall,
     Status,
     Word,
 )
+from .limits import RateLimit
 from .log import Entry, Log
-from .world import ROUTES, World
+from .routing import ROUTES
+from .world import World
 
 if TYPE_CHECKING:
     from .app import Simulator

@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from .app import Simulator
 from .chance import Span, Times
 from .exchange import Generation
-from .faults import Drop, Fault, RateLimit, Status
+from .faults import Drop, Fault, Status
+from .limits import RateLimit
 from .world import World
 
 

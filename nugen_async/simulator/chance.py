@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from functools import lru_cache
 from random import Random
 from typing import Literal
 
@@ -24,6 +25,7 @@ Estimates = Literal["right", "rough", "long", "short", "absent", "mixed"]
 
 _MIXED: tuple[Estimates, ...] = ("right", "rough", "long", "short", "absent")
 _MINUTE = 60.0
+_REMEMBERED = 2**16
 _BETTER = 0.95  # the share of alignments that are worth their money
 
 
@@ -91,6 +93,7 @@ class Skill:
     response_time: float
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def base_skill(seed: int, base_model: str, topic: str) -> Skill:
     """What a base model is worth on a topic, the same whenever it is asked."""
     dice = Random(f"{seed}/skill/{base_model}/{topic}")
@@ -102,6 +105,7 @@ def base_skill(seed: int, base_model: str, topic: str) -> Skill:
     )
 
 
+@lru_cache(maxsize=_REMEMBERED)
 def aligned_skill(seed: int, base: Skill, alignment_id: str) -> Skill:
     """What alignment makes of a base model: mostly better, now and then a little worse."""
     dice = Random(f"{seed}/gain/{alignment_id}")

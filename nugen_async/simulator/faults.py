@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Collection
-from datetime import datetime, timedelta
-from email.utils import format_datetime
+from datetime import datetime
 from random import Random
 from typing import Any, Literal
 
 from attrs import define, evolve, field, frozen
 
 from .exchange import Answer, SimResponse, is_array, is_object
+from .limits import retry_after
 
 HTML_502 = "<html><body><h1>502 Bad Gateway</h1><hr>nginx</body></html>"
 
@@ -267,47 +266,3 @@ class Rule:
             return False
         self.hits += 1
         return True
-
-
-@define(kw_only=True, eq=False)
-class RateLimit:
-    """A token bucket over all requests: *rate* a second, *burst* at once, else 429."""
-
-    rate: float
-    burst: float = 1.0
-    retry_after: bool = True
-    as_date: bool = False
-    body: Any = field(factory=lambda: {"detail": "Rate limit exceeded"})
-    served: int = field(default=0, init=False)
-    excess: int = field(default=0, init=False)
-    _tokens: float = field(init=False)
-    _at: float | None = field(default=None, init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._tokens = self.burst
-
-    def refuse(self, now: float, wall: datetime) -> SimResponse | None:
-        """The 429, or None if the request may pass."""
-        if self._at is not None:
-            self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
-        self._at = now
-        if self._tokens >= 1.0 - 1e-9:
-            self._tokens -= 1.0
-            self.served += 1
-            return None
-        self.excess += 1
-        headers = {"Content-Type": "application/json"}
-        if self.retry_after:
-            wait = (1.0 - self._tokens) / self.rate
-            headers["Retry-After"] = retry_after(wait, wall, self.as_date)
-        return SimResponse(status=429, headers=headers, body=json.dumps(self.body).encode())
-
-
-def retry_after(seconds: float, wall: datetime, as_date: bool) -> str:  # noqa: FBT001
-    """The header's value: whole seconds, rounded up, or the date they lead to."""
-    if not as_date:
-        return str(math.ceil(seconds))
-    until = wall + timedelta(seconds=seconds)
-    if until.microsecond:
-        until = until.replace(microsecond=0) + timedelta(seconds=1)
-    return format_datetime(until, usegmt=True)

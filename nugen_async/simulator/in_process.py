@@ -32,7 +32,7 @@ class InProcessConnector(BaseConnector):
         self,
         req: ClientRequest,  # noqa: ARG002 - the host does not matter
         traces: list[Trace],  # noqa: ARG002
-        timeout: ClientTimeout,  # noqa: ARG002, ASYNC109
+        timeout: ClientTimeout,  # noqa: ARG002
     ) -> ResponseHandler:
         ours, theirs = socket.socketpair()
         await self._loop.connect_accepted_socket(self.service.server, theirs)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator
+from collections import Counter, deque
+from collections.abc import Iterator, Mapping
 from re import Pattern
 from typing import Any
 
@@ -21,7 +21,7 @@ class Entry:
     at: float
     method: str
     path: str
-    query: dict[str, str]
+    query: Mapping[str, str]
     body: Any
     operation: str
     status: int | None
@@ -33,15 +33,40 @@ class Entry:
 
 @define(eq=False)
 class Log:
-    """Every request, in the order of arrival."""
+    """The requests, in the order of arrival.
 
-    entries: list[Entry] = field(factory=list[Entry], repr=False)
+    With *keep* only so many of the latest entries stay, for long runs; the counters
+    (`total`, `by_operation`, `by_fault`, `peak`, `bytes_out`) go on counting everything.
+    """
+
+    keep: int | None = None
+    entries: deque[Entry] = field(init=False, repr=False)
+    total: int = field(default=0, init=False)
+    bytes_out: int = field(default=0, init=False)
+    by_operation: Counter[str] = field(factory=Counter[str], init=False, repr=False)
+    by_fault: Counter[str] = field(factory=Counter[str], init=False, repr=False)
+    _seconds: Counter[int] = field(factory=Counter[int], init=False, repr=False)
+    _connections: set[int] = field(factory=set[int], init=False, repr=False)
+
+    def __attrs_post_init__(self) -> None:
+        self.entries = deque(maxlen=self.keep)
 
     def __len__(self) -> int:
         return len(self.entries)
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(self.entries)
+
+    def add(self, entry: Entry) -> None:
+        """Write one request down."""
+        self.entries.append(entry)
+        self.total += 1
+        self.bytes_out += entry.bytes_out
+        self.by_operation[entry.operation] += 1
+        if entry.fault:
+            self.by_fault[entry.fault] += 1
+        self._seconds[int(entry.at)] += 1
+        self._connections.add(entry.connection)
 
     def requests(
         self,
@@ -89,32 +114,23 @@ class Log:
             if entry.created is not None and operation in (None, entry.operation)
         ]
 
-    def by_operation(self) -> Counter[str]:
-        """How many requests each operation got."""
-        return Counter(entry.operation for entry in self.entries)
-
-    def by_fault(self) -> Counter[str]:
-        """How many requests each fault hit; `rate limit` among them."""
-        return Counter(entry.fault for entry in self.entries if entry.fault)
-
-    def peak(self, operation: str | None = None) -> int:
+    @property
+    def peak(self) -> int:
         """The most requests in any one whole second of the world."""
-        seconds = Counter(
-            int(entry.at) for entry in self.entries if operation in (None, entry.operation)
-        )
-        return max(seconds.values(), default=0)
+        return max(self._seconds.values(), default=0)
 
-    def bytes_out(self) -> int:
-        """All bytes of bodies sent, as compressed as they were sent."""
-        return sum(entry.bytes_out for entry in self.entries)
-
+    @property
     def connections(self) -> int:
         """How many connections the requests came over."""
-        return len({entry.connection for entry in self.entries})
+        return len(self._connections)
 
     def clear(self) -> None:
         """Forget what was logged so far; the world itself stays as it is."""
         self.entries.clear()
+        self.total = self.bytes_out = 0
+        for counter in (self.by_operation, self.by_fault, self._seconds):
+            counter.clear()
+        self._connections.clear()
 
 
 def _matches(path: str, wanted: str | Pattern[str]) -> bool:

@@ -12,30 +12,19 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from email.utils import format_datetime
 from random import Random
+from types import MappingProxyType
 from typing import Any
-from urllib.parse import unquote
 
 from attrs import define, evolve, field
 
 from .book import Book
 from .exchange import Answer, Ask, Refused, Route, SimRequest, SimResponse
-from .faults import Fault, Moment, RateLimit, Rule
+from .faults import Fault, Moment, Rule
+from .limits import RateLimit
 from .log import Entry, Log
-from .nugen import agents, alignments, benchmarks, documents, evaluations, inference, models
-from .seekrflow import data_jobs, files, training_pairs
+from .routing import find
 
-ROUTES: tuple[Route, ...] = (
-    *documents.ROUTES,
-    *benchmarks.ROUTES,
-    *alignments.ROUTES,
-    *models.ROUTES,
-    *evaluations.ROUTES,
-    *inference.ROUTES,
-    *agents.ROUTES,
-    *training_pairs.ROUTES,
-    *data_jobs.ROUTES,
-    *files.ROUTES,
-)
+_NO_QUERY: Mapping[str, str] = MappingProxyType({})
 _JSON = {"Content-Type": "application/json"}
 _WORTH_COMPRESSING = 1024
 _BEARER = "bearer "
@@ -51,7 +40,7 @@ class World(Book):
     faults: list[Fault] = field(factory=list[Fault], alias="faults")
     rate_limit: RateLimit | None = None
     gzip_level: int = 1
-    log: Log = field(factory=Log, init=False, repr=False)
+    log: Log = field(factory=Log, repr=False)
     _rules: list[Rule] = field(factory=list[Rule], init=False, repr=False)
     _injected: int = field(default=0, init=False, repr=False)
 
@@ -84,7 +73,8 @@ class World(Book):
 
     def handle(self, request: SimRequest, now: float) -> SimResponse:
         """Answer one request at a moment, in seconds since the world began."""
-        route, params, otherwise = self._routed(request)
+        target, params = find(request.method, request.path, self.contracts)
+        route = target if isinstance(target, Route) else None
         operation = route.operation if route is not None else ""
         hits = [
             rule.fault
@@ -93,13 +83,13 @@ class World(Book):
         ]
         ask = self._ask(request, now, route, params, hits)
         moment = Moment(now=now, wall=self.at(now), born=self._born(params))
-        response, created, struck = self._decided(ask, route or otherwise, hits, moment)
-        self.log.entries.append(
+        response, created, struck = self._decided(ask, target, hits, moment)
+        self.log.add(
             Entry(
                 at=now,
                 method=request.method,
                 path=request.path,
-                query=dict(request.query),
+                query=dict(request.query) if request.query else _NO_QUERY,
                 body=request.form.summary() if request.form is not None else ask.body,
                 operation=operation,
                 status=response.status,
@@ -180,39 +170,6 @@ class World(Book):
         detail = "Invalid API key" if given else "Not authenticated"
         raise Refused(401, detail, {"WWW-Authenticate": "Bearer"})
 
-    def _routed(self, request: SimRequest) -> tuple[Route | None, dict[str, str], Answer]:
-        """The route and the path's parameters, or the framework's own 404, 405 or redirect."""
-        path = request.path
-        if len(path) > 1 and path.endswith("/") and self._match(path[:-1]):
-            headers = {"Location": path[:-1]}
-            return None, {}, Answer(raw=b"", status=307, headers=headers)
-        matched = self._match(path)
-        for route, params in matched:
-            if route.method == request.method:
-                return route, params, Answer()
-        if matched:
-            allowed = ", ".join(sorted({route.method for route, _ in matched}))
-            wrong = {"detail": "Method Not Allowed"}
-            return None, {}, Answer(data=wrong, status=405, headers={"Allow": allowed})
-        return None, {}, Answer(data={"detail": "Not Found"}, status=404)
-
-    def _match(self, path: str) -> list[tuple[Route, dict[str, str]]]:
-        """The routes of a path; a literal path keeps the ones with parameters from matching."""
-        served = [
-            (route, dict[str, str]()) for route in _LITERAL.get(path, ()) if self._serves(route)
-        ]
-        if served:
-            return served
-        segments = path.split("/")
-        return [
-            (route, params)
-            for route, template in _TEMPLATES.get(len(segments), ())
-            if (params := _bound(template, segments)) is not None and self._serves(route)
-        ]
-
-    def _serves(self, route: Route) -> bool:
-        return route.contract == "both" or route.contract in self.contracts
-
     def _born(self, params: Mapping[str, str]) -> float | None:
         named = params.get("id")
         return None if named is None else self.born.get(self.tasks.get(named, named))
@@ -268,25 +225,3 @@ def _size(response: SimResponse) -> int:
     if response.chunks is not None:
         return sum(map(len, response.chunks))
     return len(response.body) if response.cut_at is None else response.cut_at
-
-
-def _bound(template: list[str], segments: list[str]) -> dict[str, str] | None:
-    params: dict[str, str] = {}
-    for wanted, given in zip(template, segments, strict=True):
-        if wanted.startswith("{"):
-            if not given:
-                return None
-            params[wanted[1:-1]] = unquote(given)
-        elif wanted != given:
-            return None
-    return params
-
-
-_LITERAL: dict[str, list[Route]] = {}
-_TEMPLATES: dict[int, list[tuple[Route, list[str]]]] = {}
-for _route in ROUTES:
-    if "{" in _route.path:
-        _segments = _route.path.split("/")
-        _TEMPLATES.setdefault(len(_segments), []).append((_route, _segments))
-    else:
-        _LITERAL.setdefault(_route.path, []).append(_route)

@@ -75,11 +75,12 @@ def _check_model(book: Book, ask: Ask, id: str) -> None:
     if not book.known_model(id, ask.now):
         raise Refused(404, f"Model not found: {id}")
     model = book.models.get(id)
-    if (
-        model is not None
-        and book.evaluation_needs_deployment
-        and model.serving(ask.now) != "deployed"
-    ):
+    if model is None:
+        return
+    serving = model.serving(ask.now)
+    if serving == "trained" and ask.now < model.created:
+        raise Refused(400, f"Model is still training: {id}")
+    if book.evaluation_needs_deployment and serving != "deployed":
         raise Refused(400, f"Model is not deployed: {id}")
 
 

@@ -33,7 +33,11 @@ def base(book: Book, ask: Ask) -> Answer:
 
 def aligned(book: Book, ask: Ask) -> Answer:
     """Every aligned model; 404 when there are none."""
-    shown = [each for each in book.models.values() if each.created <= ask.seen]
+    shown = [
+        each
+        for each in book.models.values()
+        if each.created <= ask.seen or each.operation(ask.seen) is not None
+    ]
     if ask.generation == "G4":
         shown = shown[-query_number(ask, "limit", _PLENTY, 1, _PLENTY) :]
     if not shown:
