@@ -1,0 +1,51 @@
+"""An asyncio client for the Nugen Intelligence API, with SeekrFlow's alignment jobs beside it.
+
+General layout, top to bottom; imports only go down:
+
+cli, testing, integrations   for who asks for them
+report, batch, workflows     recipes over many nouns, and what survives a crash
+client                       `Nugen` and `SeekrFlow`: one attribute per noun
+resources | simulator        one module per noun; a server of one's own
+_core                        decisions (pure), and the few modules with effects
+errors                       one tree of plain data
+"""
+
+from __future__ import annotations
+
+from ._core.outcome import (
+    Cancelled,
+    Failed,
+    Outcome,
+    Parked,
+    Ready,
+    Stalled,
+    TimedOut,
+    Unreachable,
+)
+from ._core.page import Page
+from ._core.schedule import Phase, Schedule
+from ._core.transport import Timeout
+from .client import Nugen, RawResponse
+from .errors import *  # noqa: F403 # the whole tree, by its __all__
+from .errors import __all__ as _errors
+from .resources.alignments import Alignment, AlignmentMetrics
+
+__all__ = [
+    "Alignment",
+    "AlignmentMetrics",
+    "Cancelled",
+    "Failed",
+    "Nugen",
+    "Outcome",
+    "Page",
+    "Parked",
+    "Phase",
+    "RawResponse",
+    "Ready",
+    "Schedule",
+    "Stalled",
+    "TimedOut",
+    "Timeout",
+    "Unreachable",
+]
+__all__ += _errors

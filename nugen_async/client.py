@@ -23,6 +23,7 @@ from ._core.waiters import ScheduleLike
 from ._core.wire import Contract, Json, Response
 from .errors import ConfigurationError, InvalidRequestError
 from .resources._base import Collection, Job, JobCollection
+from .resources.alignments import Alignments
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -288,3 +289,61 @@ def _retries(value: int) -> int:
 
 def _listed(variable: str) -> list[str]:
     return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
+
+
+class Nugen(_Client):
+    """A client of the Nugen Intelligence API, for one event loop.
+
+    The key comes from `api_key` or ``NUGEN_API_KEY``, the base URL from `base_url`, ``NUGEN_BASE_URL``, or is
+    ``https://api.nugen.in``. `timeout` bounds one sending, in seconds (a `Timeout` says more); `max_retries`
+    is for requests that may be sent again, and a create is sent again only when it surely was not taken.
+    `session` is used and never closed. `contract` chooses the routes: ``"documented"``, ``"plural"``, or
+    ``"auto"``, which tries the documented route once and remembers. `connections` is the most requests in
+    flight. `allow_http` names hosts that may be spoken to without TLS.
+
+    Raises `ConfigurationError` before any request when the key is missing or a setting makes no sense.
+    """
+
+    _key_variable = "NUGEN_API_KEY"
+    _url_variable = "NUGEN_BASE_URL"
+    _default_url = "https://api.nugen.in"
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        timeout: float | Timeout | None = 60.0,
+        max_retries: int = 3,
+        session: aiohttp.ClientSession | None = None,
+        contract: Literal["documented", "plural", "auto"] = "documented",
+        headers: Mapping[str, str] | None = None,
+        connections: int = 100,
+        allow_http: Sequence[str] = (),
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        middlewares: Sequence[Any] = (),
+    ) -> None:
+        if contract not in {"documented", "plural", "auto"}:
+            raise ConfigurationError(
+                f'contract is "documented", "plural" or "auto", not {contract!r}'
+            )
+        super().__init__(
+            api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            session=session,
+            headers=headers,
+            connections=connections,
+            allow_http=allow_http,
+            trace_configs=trace_configs,
+            middlewares=middlewares,
+            contract=None if contract == "auto" else contract,
+        )
+
+    def _authorization(self, key: str) -> str:
+        return f"Bearer {key}"
+
+    def _furnish(self, api: Api) -> None:
+        super()._furnish(api)
+        self.alignments = Alignments(api, self._pollers)

@@ -15,7 +15,13 @@ from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextvars import Context
 from typing import Any, Generic, TypeVar
 
-from ..errors import APIStatusError, ClientClosedError, DecodeError, InvalidRequestError, NugenError
+from ..errors import (
+    ClientClosedError,
+    DecodeError,
+    InvalidRequestError,
+    NotFoundError,
+    NugenError,
+)
 from .age import Seen, age_at
 from .api import Api, log
 from .codec import peek, row_id, rows_of, structure
@@ -110,16 +116,18 @@ class Poller(Generic[J]):
         """Yield each changed snapshot of one job; the last one is its end."""
         sink: Changes[J] = Changes()
         terms = self._terms(sink, timeout, stalled_after, key=job.id)
+        last: J | None = None
         try:
             self._enlist((job,), terms, schedule)
             while not isinstance(news := await sink.get(), Outcome):
+                last = news
                 yield news
         finally:
             self._release(terms)
-        if isinstance(news, Ready | Failed | Parked):
-            yield news.job
-        else:
+        if not isinstance(news, Ready | Failed | Parked):
             news.unwrap()
+        elif news.job is not last:
+            yield news.job
 
     def watch_many(
         self,
@@ -437,9 +445,8 @@ class Poller(Generic[J]):
             return
         for subject in missing.values():
             if trusted:
-                self._failed(
-                    subject, DecodeError(problems=("the job is not on the list",)), self._order
-                )
+                absent = DecodeError(problems=("the job is not on the list",))
+                self._failed(subject, absent, self._order, missing=True)
             else:
                 self._queue.append(subject)
         self._feed()
@@ -547,12 +554,14 @@ class Poller(Generic[J]):
             if still is not None:
                 self._end(waiter, Stalled(job, now - still.since))
 
-    def _failed(self, subject: Subject[J], error: NugenError, order: int) -> None:
+    def _failed(
+        self, subject: Subject[J], error: NugenError, order: int, *, missing: bool = False
+    ) -> None:
         """A look brought no answer: try again later or elsewhere, within the budget."""
         now = self._loop.time()
         subject.asked = False
         trouble = subject.trouble = subject.trouble or Trouble()
-        missing = isinstance(error, APIStatusError) and error.status == 404  # noqa: PLR2004 # Not Found
+        missing = missing or isinstance(error, NotFoundError)
         over = fate(error) is Fate.REFUSED and not missing
         if fate(error) is not Fate.NOT_STARTED:
             routes = self._routes(subject.key)
