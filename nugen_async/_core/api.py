@@ -90,7 +90,7 @@ class Api:
         try:
             payload, response = await self.fetch(call)
             try:
-                return structure(payload, call.returns), response
+                return structure(payload, call.returns, call.about), response
             except DecodeError as error:
                 url = self.transport.url(call.path)
                 raise interpret.located(error, response, call.method, url) from None

@@ -23,7 +23,7 @@ from . import tolerance
 from .ordinary import plain
 from .page import Page
 from .plans import Plan, Reader, seen_as
-from .tolerance import Impossible, Seen, timestamp
+from .tolerance import ErrorText, Impossible, Seen, timestamp
 from .wire import Json
 
 try:
@@ -85,14 +85,17 @@ def dumps(value: Json) -> bytes:
         raise InvalidRequestError(f"the request cannot be sent as JSON: {error}") from None
 
 
-def structure(payload: Json, into: type[T]) -> T:
-    """*payload* as *into*: a record, a ``Page[Record]``, ``NoneType`` (anything), or plain JSON."""
+def structure(payload: Json, into: type[T], about: str = "") -> T:
+    """*payload* as *into*: a record, a ``Page[Record]``, ``NoneType`` (anything), or plain JSON.
+
+    *about* is the id that was asked for: a record whose answer does not repeat it gets it from here.
+    """
     if payload.__class__ is dict and (plan := _plans.get(into)) is not None:
         made = plan.quick(payload, [], payload, "$")
         if made is not None:
             return cast("T", made)
     try:
-        return converter.structure(Seen(payload), into)
+        return converter.structure(Seen(payload, about=about), into)
     except Impossible as wrong:
         raise DecodeError(problems=wrong.problems) from None
     except RecursionError:
@@ -321,6 +324,7 @@ def _converter() -> Converter:
     told.register_structure_hook_factory(_is_union, _optional)
     told.register_structure_hook_func(_is_map, tolerance.mapping)
     told.register_structure_hook_func(lambda t: t in (Any, object, list), tolerance.anything)
+    told.register_structure_hook_func(lambda t: t is ErrorText, tolerance.reason)
     told.register_structure_hook(datetime, tolerance.moment)
     told.register_structure_hook(str, tolerance.text)
     told.register_structure_hook(bool, tolerance.truth)

@@ -113,6 +113,8 @@ class Plan(Generic[R]):
             return made
         del notes[mark:]
         arranged = self._arrange(row, seen)
+        if seen.about and (named := self._named.get("id")) and not arranged.get(named.wire):
+            arranged[named.wire] = seen.about
         mark = len(notes)
         if (made := self.quick(arranged, notes, raw, seen.path)) is not None:
             return made

@@ -10,7 +10,7 @@ import re
 from datetime import UTC as UTC  # noqa: PLC0414 # the others read times with it too
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NewType
 
 from attrs import define, field
 
@@ -21,6 +21,7 @@ LARGEST: Final = 1.7976931348623157e308
 """The largest finite float: comparisons with it refuse NaN and the infinities."""
 
 _LONGEST_SHOWN = 40
+_MOST_REASONS = 20
 _NUMBER = re.compile(r"[+-]?(\d{1,300}(\.\d{0,300})?|\.\d{1,300})([eE][+-]?\d{1,3})?", re.ASCII)
 _NOTHING = frozenset({"", "none", "null", "nan", "undefined"})
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
@@ -29,6 +30,12 @@ _LAST_SECOND = 253_402_300_800
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _GAP = re.compile(r"[\s\-.]+")
+
+
+ErrorText = NewType("ErrorText", str)
+"""Why something failed: text, or the text inside whatever object or list the server put it in."""
+
+_ERROR_KEYS = ("message", "error", "detail", "msg", "reason", "stage")
 
 
 class Impossible(Exception):  # noqa: N818 # never leaves the codec: a DecodeError or a note comes out
@@ -46,6 +53,8 @@ class Seen:
     value: Json
     path: str = "$"
     notes: list[str] = field(factory=list[str])
+    about: str = ""
+    """The id that the value is known to be about, if it does not say so."""
 
     def at(self, step: str | int, value: Json) -> Seen:
         """The same reading, one step further in."""
@@ -228,6 +237,28 @@ def _zoned(value: str) -> bool:
         return datetime.fromisoformat(value.strip()).tzinfo is not None
     except ValueError:
         return True  # Unix time has no zone to miss
+
+
+def reason(seen: Seen, _: Any = None) -> ErrorText:
+    """Why something failed, out of text, an object with a message, or a list of either."""
+    found: list[str] = []
+    left = [seen.value]
+    while left and len(found) < _MOST_REASONS:
+        match left.pop(0):
+            case str() as said if said.strip():
+                found.append(said)
+            case list() as several:
+                left[:0] = several[:_MOST_REASONS]
+            case dict() as told:
+                inner = [told[key] for key in _ERROR_KEYS if told.get(key)]
+                left[:0] = inner[:1]
+                if not inner:
+                    found.append(f"({shown(told)})")
+    if not found:
+        raise seen.wrong("an error text")
+    if not isinstance(seen.value, str):
+        seen.note(f"{shown(seen.value)} taken as an error text")
+    return ErrorText("; ".join(found))
 
 
 def mapping(seen: Seen, _: Any = None) -> dict[str, Any]:

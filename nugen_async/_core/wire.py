@@ -106,6 +106,8 @@ class Call(Generic[T]):
     headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
     parts: tuple[Part, ...] = ()
     effect: Effect = Effect.READ
+    about: str = ""
+    """The id that was asked for; an answer that does not repeat it is about this one."""
     noun: str = ""
     """The collection that made the call: the contract is remembered under this name."""
     alternative: Call[T] | None = field(default=None, repr=False)

@@ -151,6 +151,11 @@ class Job(Resource):
         """What this snapshot tells of the time to come."""
         return Hints()
 
+    def seen_again(self, seen: Seen) -> Self:
+        """The same snapshot, found unchanged at another time."""
+        origin = self._origin
+        return self if origin is None else evolve(self).bound_to(origin.home, seen, origin.began)
+
     def succeeded_by(self, newer: Self, seen: Seen) -> Self:
         """*newer*, keeping what a short status answer does not repeat of this one."""
         kept: dict[str, Any] = {}
@@ -298,6 +303,7 @@ class Collection:
                 headers=headers or {},
                 parts=tuple(evolve(p, name=route.rename.get(p.name, p.name)) for p in parts),
                 effect=effect,
+                about=str(ids.get("id", "")) if ids and effect is not Effect.CREATE else "",
                 noun=self.noun,
                 alternative=alternative,
                 empty_on_404=empty_on_404,
