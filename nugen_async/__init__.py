@@ -30,7 +30,8 @@ from .errors import *  # noqa: F403 # the whole tree, by its __all__
 from .errors import __all__ as _errors
 from .resources.alignments import Alignment, AlignmentMetrics
 
-__all__ = [
+__all__ = [  # noqa: PLE0604 # the errors export their own
+    *_errors,
     "Alignment",
     "AlignmentMetrics",
     "Cancelled",
@@ -48,4 +49,3 @@ __all__ = [
     "Timeout",
     "Unreachable",
 ]
-__all__ += _errors

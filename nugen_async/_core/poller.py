@@ -493,7 +493,7 @@ class Poller(Generic[J]):
     ) -> None:
         mark = peek(row, self._kind.record)
         if mark == subject.mark and not subject.job.phase.ended:
-            self._saw(subject, subject.job, order)
+            self._saw(subject, subject.job.seen_again(seen), order)
             return
         try:
             record = _structured(row, subject.job, self._kind.record)

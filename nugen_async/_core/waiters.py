@@ -40,6 +40,7 @@ class Watched(Protocol):
     def seen(self) -> Seen | None: ...  # the job's
     def hints(self) -> Hints: ...  # the job's
     def resume_token(self) -> str: ...  # the job's
+    def seen_again(self, seen: Seen) -> Self: ...  # noqa: D102 # the job's
     def succeeded_by(self, newer: Self, seen: Seen) -> Self: ...  # the job's
 
 
