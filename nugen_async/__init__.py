@@ -28,24 +28,63 @@ from ._core.transport import Timeout
 from .client import Nugen, RawResponse
 from .errors import *  # noqa: F403 # the whole tree, by its __all__
 from .errors import __all__ as _errors
+from .resources.agents import Agent, AgentAnswer, AgentMetrics, AgentTokens, AgentUsage
 from .resources.alignments import Alignment, AlignmentMetrics
+from .resources.benchmarks import Benchmark, Question
+from .resources.documents import Category, Document
+from .resources.evaluations import AnswerResult, Evaluation, EvaluationMetrics, EvaluationResults
+from .resources.inference import (
+    Choice,
+    Completion,
+    CompletionStream,
+    Embedding,
+    Embeddings,
+    Message,
+    Usage,
+)
+from .resources.models import AlignedModel, BaseModel, Deployment, ModelMetrics, Undeployment
 
 __all__ = [  # noqa: PLE0604 # the errors export their own
     *_errors,
+    "Agent",
+    "AgentAnswer",
+    "AgentMetrics",
+    "AgentTokens",
+    "AgentUsage",
+    "AlignedModel",
     "Alignment",
     "AlignmentMetrics",
+    "AnswerResult",
+    "BaseModel",
+    "Benchmark",
     "Cancelled",
+    "Category",
+    "Choice",
+    "Completion",
+    "CompletionStream",
+    "Deployment",
+    "Document",
+    "Embedding",
+    "Embeddings",
+    "Evaluation",
+    "EvaluationMetrics",
+    "EvaluationResults",
     "Failed",
+    "Message",
+    "ModelMetrics",
     "Nugen",
     "Outcome",
     "Page",
     "Parked",
     "Phase",
+    "Question",
     "RawResponse",
     "Ready",
     "Schedule",
     "Stalled",
     "TimedOut",
     "Timeout",
+    "Undeployment",
     "Unreachable",
+    "Usage",
 ]

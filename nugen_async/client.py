@@ -23,7 +23,13 @@ from ._core.waiters import ScheduleLike
 from ._core.wire import Contract, Json, Response
 from .errors import ConfigurationError, InvalidRequestError
 from .resources._base import Collection, Job, JobCollection
+from .resources.agents import Agents
 from .resources.alignments import Alignments
+from .resources.benchmarks import Benchmarks
+from .resources.documents import Documents
+from .resources.evaluations import Evaluations
+from .resources.inference import Inference
+from .resources.models import Models
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -346,4 +352,11 @@ class Nugen(_Client):
 
     def _furnish(self, api: Api) -> None:
         super()._furnish(api)
-        self.alignments = Alignments(api, self._pollers)
+        pollers = self._pollers
+        self.documents = Documents(api, pollers)
+        self.benchmarks = Benchmarks(api, pollers)
+        self.alignments = Alignments(api, pollers)
+        self.models = Models(api, pollers)
+        self.evaluations = Evaluations(api, pollers)
+        self.inference = Inference(api, pollers)
+        self.agents = Agents(api, pollers)
