@@ -181,17 +181,19 @@ class Api:
         return payload, response
 
     @contextlib.asynccontextmanager
-    async def stream(self, call: Call[Any]) -> AsyncGenerator[AsyncIterator[str]]:
-        """The `data` of each server-sent event of the answer, as it comes. Sent once, never again."""
-        stack = contextlib.AsyncExitStack()
-        async with stack:
-            head, pieces = await stack.enter_async_context(
-                self.transport.stream(
-                    call, timeout=self.options.timeout, headers=self.options.headers
-                )
-            )
+    async def download(self, call: Call[Any]) -> AsyncGenerator[AsyncIterator[bytes]]:
+        """The body of the answer, as it comes. Sent once, never again."""
+        async with self.transport.stream(
+            call, timeout=self.options.timeout, headers=self.options.headers
+        ) as (head, pieces):
             if not 200 <= head.status < 300:  # noqa: PLR2004 # HTTP's successes
                 self._payload(call, head)
+            yield pieces
+
+    @contextlib.asynccontextmanager
+    async def stream(self, call: Call[Any]) -> AsyncGenerator[AsyncIterator[str]]:
+        """The `data` of each server-sent event of the answer, as it comes. Sent once, never again."""
+        async with self.download(call) as pieces:
             yield _events(pieces)
 
 

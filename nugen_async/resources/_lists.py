@@ -61,7 +61,7 @@ class Listing(Generic[R]):
             known.update(map(_id, fresh))
             if fresh:
                 yield evolve(page, items=fresh)
-            if self._limit is None or _last(page, end, self._limit, bool(fresh)):
+            if self._limit is None or _last(page, end, self._limit, fresh=bool(fresh)):
                 return
             page, end = await self._following(end, self._limit, known)
 
@@ -86,7 +86,7 @@ def _sent(page: Page[Any]) -> int:
     return max((len(v) for v in page.raw.values() if isinstance(v, list)), default=0)
 
 
-def _last(page: Page[Any], end: int, size: int, fresh: bool) -> bool:
+def _last(page: Page[Any], end: int, size: int, *, fresh: bool) -> bool:
     short = _sent(page) < min(size, page.limit or size)
     if page.total is None or not fresh:
         return short
