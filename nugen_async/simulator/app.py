@@ -21,6 +21,9 @@ _PIECE = 256 * 1024
 _KEPT_PART = "file"  # the only part whose content the world reads: a benchmark's questions
 _KEPT_SIZE = 20 * 1024 * 1024
 _LARGEST_BODY = 64 * 1024 * 1024
+# With the usual 128, the kernel drops the 129th of many connections made at once and tries it
+# again a second later: real time, in which virtual time runs away.
+_BACKLOG = 4096
 _LAST_WAIT = 1.0  # seconds for handlers to end once they were told to
 
 
@@ -64,7 +67,6 @@ class Service:
     _numbers: WeakKeyDictionary[asyncio.BaseTransport, int] = field(
         factory=WeakKeyDictionary[asyncio.BaseTransport, int], init=False, repr=False
     )
-    _connected: int = field(default=0, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.clock = clock_of(self.world)
@@ -123,8 +125,7 @@ class Service:
         if transport is None:
             return 0
         if transport not in self._numbers:
-            self._connected += 1
-            self._numbers[transport] = self._connected
+            self._numbers[transport] = self.world.log.number()
         return self._numbers[transport]
 
     async def _sent(self, request: web.BaseRequest, response: SimResponse) -> web.StreamResponse:
@@ -146,7 +147,10 @@ class Service:
             if response.pause:
                 await self._wait(response.pause)
             await stream.write(chunk)
-        await stream.write_eof()
+        if response.hang_up:
+            _hang_up(request, reset=response.hang_up == "reset")
+        else:
+            await stream.write_eof()
         return stream
 
 
@@ -190,7 +194,7 @@ class Simulator:
         self._service = Service(self.world, self.keep_alive)
         self._runner = web.ServerRunner(self._service.server, shutdown_timeout=_LAST_WAIT)
         await self._runner.setup()
-        await web.TCPSite(self._runner, self.host, self.port).start()
+        await web.TCPSite(self._runner, self.host, self.port, backlog=_BACKLOG).start()
         self.port = self._runner.addresses[0][1]
         return self
 

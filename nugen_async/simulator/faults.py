@@ -120,13 +120,16 @@ class Delay(Effect):
 
 @frozen
 class Cut(Effect):
-    """Hang up in the middle of the body; the request took effect."""
+    """Hang up in the middle of the body, or of a stream; the request took effect."""
 
     share: float = 0.5
 
     def deliver(self, response: SimResponse, moment: Moment) -> SimResponse:  # noqa: ARG002
         """The beginning of it."""
-        return evolve(response, cut_at=int(len(response.body) * self.share))
+        if response.chunks is None:
+            return evolve(response, cut_at=int(len(response.body) * self.share))
+        kept = response.chunks[: int(len(response.chunks) * self.share)]
+        return evolve(response, chunks=kept, hang_up="close")
 
 
 @frozen

@@ -47,6 +47,7 @@ class Log:
     by_fault: Counter[str] = field(factory=Counter[str], init=False, repr=False)
     _seconds: Counter[int] = field(factory=Counter[int], init=False, repr=False)
     _connections: set[int] = field(factory=set[int], init=False, repr=False)
+    _numbered: int = field(default=0, init=False, repr=False)
 
     def __attrs_post_init__(self) -> None:
         self.entries = deque(maxlen=self.keep)
@@ -113,6 +114,11 @@ class Log:
             for entry in self.entries
             if entry.created is not None and operation in (None, entry.operation)
         ]
+
+    def number(self) -> int:
+        """The number of a new connection."""
+        self._numbered += 1
+        return self._numbered
 
     @property
     def peak(self) -> int:

@@ -199,7 +199,9 @@ class World(Book):
 
     def _dated(self, response: SimResponse, now: float) -> SimResponse:
         date = format_datetime(self.at(now).replace(microsecond=0), usegmt=True)
-        return evolve(response, headers={**response.headers, "Date": date})
+        number = f"req-{self.log.total + 1:07d}"
+        stamped = {**response.headers, "Date": date, "X-Request-ID": number, "CF-Ray": number}
+        return evolve(response, headers=stamped)
 
 
 def _parsed(request: SimRequest) -> tuple[Any, str | None]:

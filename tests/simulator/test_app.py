@@ -225,6 +225,62 @@ async def test_a_thousand_at_once() -> None:
         assert listing.bytes_out < 120_000  # gzip: a tenth of it
 
 
+async def test_many_connections_at_once_take_no_virtual_time() -> None:
+    async def tick() -> None:
+        while True:  # noqa: ASYNC110 - a timer for virtual time to jump to
+            await asyncio.sleep(0.01)
+
+    connector = aiohttp.TCPConnector(limit=0)
+    async with (
+        Simulator(world=exact()) as sim,
+        aiohttp.ClientSession(sim.url, headers=KEY, connector=connector) as session,
+    ):
+        ticking = asyncio.create_task(tick())
+        await asyncio.gather(*(create(session) for _ in range(400)))
+        ticking.cancel()
+        assert sim.log.connections == 400
+        assert {entry.at for entry in sim.log} == {0.0}
+
+
+async def test_an_idle_connection_is_closed_after_the_keep_alive() -> None:
+    connector = aiohttp.TCPConnector(keepalive_timeout=60)
+    async with (
+        Simulator(world=exact(), keep_alive=5) as sim,
+        aiohttp.ClientSession(sim.url, headers=KEY, connector=connector) as session,
+    ):
+        for pause in (4, 6, 0):
+            await create(session)
+            await asyncio.sleep(pause)
+        assert [entry.connection for entry in sim.log] == [1, 1, 2]
+
+
+async def test_answers_carry_the_worlds_date_and_an_id() -> None:
+    async with (
+        Simulator() as sim,
+        aiohttp.ClientSession(sim.url, headers=KEY) as session,
+    ):
+        seen = []
+        for _ in range(2):
+            async with session.get("/api/v3/models/base") as answer:
+                seen.append((answer.headers["Date"], answer.headers["X-Request-ID"]))
+            await asyncio.sleep(61)
+    assert seen == [
+        ("Tue, 10 Mar 2026 10:00:00 GMT", "req-0000001"),
+        ("Tue, 10 Mar 2026 10:01:01 GMT", "req-0000002"),
+    ]
+
+
+async def test_a_stream_can_break_off() -> None:
+    body = {"model": "nugen-flash-instruct", "messages": [{"role": "user", "content": "hi"}]}
+    async with (
+        Simulator(world=World(faults=[Fault(effect=Cut())])) as sim,
+        aiohttp.ClientSession(sim.url, headers=KEY) as session,
+        session.post("/api/v3/inference/chat/completions", json=body | {"stream": True}) as answer,
+    ):
+        with pytest.raises(aiohttp.ClientPayloadError):
+            await answer.text()
+
+
 async def test_a_chat_streams_events() -> None:
     body = {"model": "nugen-flash-instruct", "messages": [{"role": "user", "content": "hi"}]}
     async with (

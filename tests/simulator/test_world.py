@@ -261,6 +261,15 @@ def test_jobs_fail_at_the_asked_share_each_for_a_reason(nugen: Make) -> None:
     assert "502" in row["error"]
 
 
+def test_jobs_can_be_stopped_by_the_server(nugen: Make) -> None:
+    call = nugen(trusting=True, stopped=1.0)
+    made = call.ok(f"POST {V3}/alignment-project/create", NEW)["alignment_id"]
+    call.now = 1e6
+    row = call.ok(f"GET {V3}/alignment-project/status/{made}")
+    assert (row["status"], row["model_id"], row["error"]) == ("STOPPED", None, None)
+    assert row["progress"] < 100
+
+
 def test_durations_are_lognormal_by_seed(nugen: Make) -> None:
     def lengths(seed: int) -> list[float]:
         call = nugen(seed=seed, trusting=True, times=Times(queue=Span(0)))

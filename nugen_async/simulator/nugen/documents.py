@@ -26,13 +26,13 @@ def upload(book: Book, ask: Ask) -> Answer:
     files = form.uploads("files") if form is not None else []
     if not files:
         raise missing(ask, "body", "files")
-    for file in files:
-        _check(book, ask, file)
     categories = form.texts("categories") if form is not None else []
-    names = form.texts("names") if form is not None else []
+    given = form.texts("names") if form is not None else []
+    names = [*given[: len(files)], *(file.name for file in files[len(given) :])]
+    for file, name in zip(files, names, strict=True):
+        _check(book, ask, file, name)
     made = [
-        _store(book, ask, file, names[index] if index < len(names) else file.name, categories)
-        for index, file in enumerate(files)
+        _store(book, ask, file, name, categories) for file, name in zip(files, names, strict=True)
     ]
     created = ",".join(document.id for document in made)
     if ask.generation == "G4":
@@ -42,7 +42,7 @@ def upload(book: Book, ask: Ask) -> Answer:
     return Answer(data=[document.id for document in made], created=created)
 
 
-def _check(book: Book, ask: Ask, file: Upload) -> None:
+def _check(book: Book, ask: Ask, file: Upload, name: str) -> None:
     if not file.name:
         raise Refused(400, "No file provided")
     if PurePosixPath(file.name).suffix.lower() not in _TYPES:
@@ -50,8 +50,8 @@ def _check(book: Book, ask: Ask, file: Upload) -> None:
     if file.size > _LARGEST:
         raise Refused(400, f"File exceeds the limit of 100 MB: {file.name}")
     contract = "plural" if ask.plural else "documented"
-    if contract in book.duplicate_names and file.name in book.file_names:
-        existing = book.file_names[file.name]
+    if contract in book.duplicate_names and name in book.file_names:
+        existing = book.file_names[name]
         raise Refused(409, {"message": "A document of this name exists", "document_id": existing})
 
 
