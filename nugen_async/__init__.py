@@ -25,12 +25,13 @@ from ._core.outcome import (
 from ._core.page import Page
 from ._core.schedule import Phase, Schedule
 from ._core.transport import Timeout
-from .client import Nugen, RawResponse
+from .client import Nugen, RawResponse, SeekrFlow
 from .errors import *  # noqa: F403 # the whole tree, by its __all__
 from .errors import __all__ as _errors
 from .resources.agents import Agent, AgentAnswer, AgentMetrics, AgentTokens, AgentUsage
 from .resources.alignments import Alignment, AlignmentMetrics
 from .resources.benchmarks import Benchmark, Question
+from .resources.data_jobs import DataJob, SystemPrompt
 from .resources.documents import Category, Document
 from .resources.evaluations import AnswerResult, Evaluation, EvaluationMetrics, EvaluationResults
 from .resources.inference import (
@@ -42,10 +43,21 @@ from .resources.inference import (
     Message,
     Usage,
 )
+from .resources.ingestion import IngestionJob
 from .resources.models import AlignedModel, BaseModel, Deployment, ModelMetrics, Undeployment
+from .resources.seekr_files import File, FileCheck
+from .resources.training_pairs import OutputFile, TrainingPairsJob
 
 __all__ = [  # noqa: PLE0604 # the errors export their own
     *_errors,
+    "TrainingPairsJob",
+    "OutputFile",
+    "FileCheck",
+    "File",
+    "IngestionJob",
+    "SystemPrompt",
+    "DataJob",
+    "SeekrFlow",
     "Agent",
     "AgentAnswer",
     "AgentMetrics",

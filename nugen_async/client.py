@@ -26,10 +26,14 @@ from .resources._base import Collection, Job, JobCollection
 from .resources.agents import Agents
 from .resources.alignments import Alignments
 from .resources.benchmarks import Benchmarks
+from .resources.data_jobs import DataJobs
 from .resources.documents import Documents
 from .resources.evaluations import Evaluations
 from .resources.inference import Inference
+from .resources.ingestion import Ingestion
 from .resources.models import Models
+from .resources.seekr_files import Files
+from .resources.training_pairs import TrainingPairs
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -93,7 +97,6 @@ class _Client:
             headers={
                 "User-Agent": f"nugen-async/{_version()}",
                 "Accept": "application/json",
-                **self._own_headers(),
                 **(headers or {}),
             },
             connections=connections,
@@ -107,9 +110,6 @@ class _Client:
 
     def _authorization(self, key: str) -> str:
         raise NotImplementedError
-
-    def _own_headers(self) -> Mapping[str, str]:
-        return {}
 
     def _furnish(self, api: Api) -> None:
         """Set one collection per noun, all on the same road to the network."""
@@ -360,3 +360,57 @@ class Nugen(_Client):
         self.evaluations = Evaluations(api, pollers)
         self.inference = Inference(api, pollers)
         self.agents = Agents(api, pollers)
+
+
+class SeekrFlow(_Client):
+    """A client of SeekrFlow's alignment jobs, for one event loop.
+
+    The key comes from `api_key` or ``SEEKR_API_KEY`` and is sent bare, as that service wants it; the base URL
+    from `base_url`, ``SEEKR_BASE_URL``, or is ``https://flow.seekr.com``; the team from `team_id` or
+    ``SEEKR_TEAM_ID`` (without one it is the personal team). The rest is as for `Nugen`.
+    """
+
+    _key_variable = "SEEKR_API_KEY"
+    _url_variable = "SEEKR_BASE_URL"
+    _default_url = "https://flow.seekr.com"
+
+    def __init__(
+        self,
+        api_key: str | None = None,
+        *,
+        base_url: str | None = None,
+        team_id: str | None = None,
+        timeout: float | Timeout | None = 60.0,
+        max_retries: int = 3,
+        session: aiohttp.ClientSession | None = None,
+        headers: Mapping[str, str] | None = None,
+        connections: int = 100,
+        allow_http: Sequence[str] = (),
+        trace_configs: Sequence[aiohttp.TraceConfig] = (),
+        middlewares: Sequence[Any] = (),
+    ) -> None:
+        team = (team_id or os.environ.get("SEEKR_TEAM_ID", "")).strip()
+        super().__init__(
+            api_key,
+            base_url=base_url,
+            timeout=timeout,
+            max_retries=max_retries,
+            session=session,
+            headers={**({"x-team-id": team} if team else {}), **(headers or {})},
+            connections=connections,
+            allow_http=allow_http,
+            trace_configs=trace_configs,
+            middlewares=middlewares,
+            contract="documented",
+        )
+
+    def _authorization(self, key: str) -> str:
+        return key
+
+    def _furnish(self, api: Api) -> None:
+        super()._furnish(api)
+        pollers = self._pollers
+        self.alignment = TrainingPairs(api, pollers)
+        self.data_jobs = DataJobs(api, pollers)
+        self.ingestion = Ingestion(api, pollers)
+        self.files = Files(api, pollers)
