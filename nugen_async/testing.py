@@ -20,8 +20,11 @@ do. Mark the test ``@pytest.mark.looptime`` or run ``pytest --looptime``; for ti
 length, ``@pytest.mark.looptime(end=3600 * 24)`` ends a test that would wait for ever. Make
 clients and servers inside the test, as above: async fixtures run before virtual time begins, so
 what they made has timers on another clock. (A `World` survives this: its time never goes back.)
-aiohttp resolves names and reads files in threads, for which looptime waits in real time; numeric
-hosts, as in `Simulator.url`, and `simulated_session` need no thread.
+Virtual time moves when nothing can be read from any socket for a few turns of the loop. Bytes on
+a socket pair or on loopback are there at once, so the time stands still during requests, however
+many. What takes real time does not: names that aiohttp resolves and files that it reads, both in
+threads (looptime waits for threads, and lets the time pass). Numeric hosts, as in `Simulator.url`,
+and `simulated_session` need no thread; the latter also cannot lose time to the kernel's queues.
 """
 
 from __future__ import annotations

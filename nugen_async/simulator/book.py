@@ -226,6 +226,23 @@ class Book:
         self.documents[made] = document
         return document
 
+    def add_benchmark(self, id: str | None = None, *, size: int = 10) -> Benchmark:
+        """Put a ready benchmark into the world, without a request."""
+        made = id or self.new_id("benchmark", 0.0)
+        benchmark = Benchmark(
+            id=made,
+            created=0.0,
+            started=0.0,
+            worked=0.0,
+            ended=0.0,
+            name=made,
+            document_ids=[],
+            size=size,
+            source="generated",
+        )
+        self.benchmarks[made] = benchmark
+        return benchmark
+
     def new_task(self, document_id: str) -> int:
         """The number under which an upload of the second generation can be asked for."""
         self.counts["task"] += 1

@@ -10,6 +10,7 @@ import pytest
 
 from nugen_async.simulator import (
     Cut,
+    Delay,
     Drop,
     Fault,
     Garble,
@@ -63,6 +64,13 @@ def test_the_share_is_the_same_in_every_run(nugen: Make) -> None:
         return statuses(nugen(seed=seed, faults=[Fault(effect=DOWN, share=0.5)]), 50)
 
     assert run(1) == run(1) != run(2)
+
+
+def test_faults_add_up(nugen: Make) -> None:
+    call = nugen(faults=[Fault(effect=Delay(3)), Fault(effect=Delay(4)), Fault(effect=Garble())])
+    answer = call.send(BASE)
+    assert (answer.delay, answer.body) == (7, b'{"status": "PROC')
+    assert [entry.fault for entry in call.world.log] == ["delay+delay+garble"]
 
 
 def test_faults_can_be_taken_back(nugen: Make) -> None:

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from nugen_async.simulator import Drop, Fault, Simulator, Span, Stall, Times, World
-from nugen_async.simulator.in_process import simulated_session
+from nugen_async.testing import simulated_session
 
 pytest_plugins = ["nugen_async.testing"]
 

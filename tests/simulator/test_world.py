@@ -261,6 +261,18 @@ def test_jobs_fail_at_the_asked_share_each_for_a_reason(nugen: Make) -> None:
     assert "502" in row["error"]
 
 
+def test_a_world_can_be_furnished_without_requests(nugen: Make) -> None:
+    call = nugen()
+    document = call.world.add_document()
+    benchmark = call.world.add_benchmark("task-abc123", size=3)
+    body = NEW | {"document_ids": [document.id], "benchmark_id": benchmark.id}
+    call.ok(f"POST {V3}/alignment-project/create", body)
+    [evaluation] = call.world.evaluations.values()
+    assert (evaluation.total, evaluation.automatic) == (3, True)
+    assert call(f"GET {V3}/evaluations/{evaluation.id}")[0] == 404  # it has not begun
+    assert len(call.world.log) == 2
+
+
 def test_jobs_can_be_stopped_by_the_server(nugen: Make) -> None:
     call = nugen(trusting=True, stopped=1.0)
     made = call.ok(f"POST {V3}/alignment-project/create", NEW)["alignment_id"]
