@@ -1,13 +1,12 @@
 """Many jobs: who is due, and which requests this round takes (pure).
 
-The price of a round is counted in requests: 64 kB cost as much as one request (`PRICE_OF_BYTES`). A
-round takes the cheaper of one request per due job and the pages of the list, which looks at every
-watched job at once. It never takes more requests than there are jobs watched.
+A round takes the cheaper of one request for each due job and the pages of the list, which looks at
+all watched jobs at once; prices are in requests, and `PRICE_OF_BYTES` says what a byte costs.
 
-Due times lie on a grid of whole seconds, coarser where the interval is long and a list exists, so
-that jobs come due together. Jobs without an estimate share looks: with N of them on one list that
-costs *c* requests, the interval that is best for all is ``√(c / Σ 1/Iᵢ²)``, where *Iᵢ* is the
-interval of job *i* alone; it shrinks as 1/√N.
+Looks fall on whole seconds, and those far from an expected end on coarser steps (`slot`), so that jobs
+come due together. Jobs without an estimate share their looks (`Crowd`): when the list costs *c* requests
+and job *i* alone would be looked at every *Iᵢ* seconds, the interval that is best for all of them is
+``√(c / Σ 1/Iᵢ²)``. It shrinks as 1/√N, but not below `LEAST_SHARED`.
 """
 
 from __future__ import annotations
@@ -22,11 +21,22 @@ from attrs import define, evolve, field, frozen
 
 from .schedule import Sleep
 
-PRICE_OF_BYTES = 65_536
-"""So many bytes cost as much as one request."""
+PRICE_OF_BYTES = 128 * 1024
+"""So many bytes cost as much as one request.
+
+The smaller, the more single requests; the larger, the more lists. At this price 1,000 alignments on an
+unpaged list cost 2.7 requests and 0.12 MB each with an estimate, 2.8 and 0.85 MB without (measured by
+``benchmarks/waiting.py``).
+"""
 
 ROW_BYTES = 600.0
 """A row of a list, or one item, before any was seen."""
+
+LEAST_SHARED = 5.0
+"""Seconds between two lists that are asked for only because many jobs share them."""
+
+_COARSE, _COARSEST = 32, 256
+"""Seconds: shorter sleeps keep their second, and no step of the grid is longer."""
 
 K = TypeVar("K", bound=Hashable)
 
@@ -52,13 +62,14 @@ class ListFacts:
     def seen_page(
         self, rows: int, size: int, *, offset: int = 0, total: int | None = None
     ) -> ListFacts:
-        """Learn from a page of *rows* rows in *size* bytes; *total* if the server says how many
-        there are."""
-        known = total if total is not None else offset + rows
+        """Learn from a page of *rows* rows in *size* bytes, the first of them being row *offset*.
+
+        *total* is how many there are, if the server says so.
+        """
+        known = offset + rows if total is None else max(total, 0)
         if total is None and self.limit is not None and rows >= self.limit:
             known = max(known, self.rows or 0)
-        row_bytes = size / rows if rows else self.row_bytes
-        return evolve(self, rows=known, row_bytes=row_bytes)
+        return evolve(self, rows=known, row_bytes=size / rows if rows else self.row_bytes)
 
     def _rows(self, watched: int) -> int:
         return max(watched if self.rows is None else self.rows, 0)
@@ -79,22 +90,26 @@ class Pages:
 def plan(
     due: float, watched: int, listing: ListFacts | None, item_bytes: float = ROW_BYTES
 ) -> Items | Pages:
-    """The cheaper way to look at *due* jobs out of *watched*; *due* may be a fraction (see
-    `Crowd.ripe`)."""
-    if listing is None or listing.pages(watched) > watched:
+    """The cheaper way to look at *due* jobs out of *watched*.
+
+    *due* may have a fraction, for those who are not quite due (see `Crowd.ripe`).
+    """
+    if listing is None or listing.pages(watched) >= watched:
         return Items()
     one_by_one = due * (1 + item_bytes / PRICE_OF_BYTES)
     return Pages(listing.pages(watched)) if listing.price(watched) < one_by_one else Items()
 
 
-def slot(due: float, seconds: float, *, shared: bool) -> int:
-    """The whole second for a look that is *due* after a sleep of *seconds*.
+def slot(now: float, sleep: Sleep, *, shared: bool) -> int:
+    """The whole second for a look.
 
-    Never early by more than an eighth of the sleep, never late by more than a second.
+    Never more than a second late. An elastic sleep that others may share is cut to a multiple of the
+    largest power of two that it holds, so that looks far from an end fall together.
     """
-    if not shared or seconds < 16:
+    due = now + sleep.seconds
+    if not shared or not sleep.elastic or sleep.seconds < _COARSE:
         return math.ceil(due)
-    step = 1 << (int(min(seconds, 512.0) / 8).bit_length() - 1)
+    step = 1 << (int(min(sleep.seconds, _COARSEST)).bit_length() - 1)
     return math.floor(due / step) * step
 
 
@@ -157,8 +172,7 @@ class Wheel(Generic[K]):
 
 @define
 class Crowd:
-    """The jobs without an estimate, as one: how many, and by running means how often each wants a
-    look."""
+    """The jobs without an estimate, as one: how many, and by running means how they want looks."""
 
     size: int = 0
     asked: float = 0.0
@@ -170,7 +184,7 @@ class Crowd:
         """A job was looked at, and wants the next look in so many *seconds*."""
         self.size += new
         self.asked += (now - self.asked) / self.size
-        self.weight += (seconds**-2 - self.weight) / self.size
+        self.weight += (max(seconds, 1.0) ** -2 - self.weight) / self.size
 
     def leave(self) -> None:
         """A job ended, or has an estimate now."""
@@ -181,14 +195,13 @@ class Crowd:
         self.asked = now
 
     def ripe(self, now: float) -> float:
-        """How many requests a look at all of them is worth now: a job counts 1 when its interval is
-        over."""
+        """How many requests a look at all is worth: a job counts 1 when its interval is over."""
         return self.size * self.weight * max(0.0, now - self.asked) ** 2
 
     def due(self, price: float) -> float:
         """When a look at all of them is worth *price* requests."""
         worth = self.size * self.weight
-        return self.asked + math.sqrt(price / worth) if worth > 0 else math.inf
+        return self.asked + max(LEAST_SHARED, math.sqrt(price / worth)) if worth > 0 else math.inf
 
 
 @frozen
@@ -201,8 +214,7 @@ class Round(Generic[K]):
 
 @define(eq=False)
 class Agenda(Generic[K]):
-    """All watched jobs of one kind: tell it each job's next sleep, and it says whom to look at, and
-    how.
+    """All watched jobs of one kind: told each one's next sleep, it says whom to look at, and how.
 
     After a round of `Pages` every watched job that the list showed is put again with its new sleep;
     jobs that were due and are absent from the list are asked for one by one.
@@ -211,54 +223,53 @@ class Agenda(Generic[K]):
     listing: ListFacts | None = None
     """None: this kind has no list."""
     item_bytes: float = ROW_BYTES
-    _wheel: Wheel[K] = field(factory=Wheel, repr=False)
+    list_after: float = -math.inf
+    """No list before then, because it failed."""
+    _wheel: Wheel[K] = field(factory=Wheel[K], repr=False)
+    _asked: set[K] = field(factory=set, repr=False)
+    """Named by the present round, and not yet put again."""
     _blind: set[K] = field(factory=set, repr=False)
     _crowd: Crowd = field(factory=Crowd)
-    _watched: set[K] = field(factory=set, repr=False)
 
     def __len__(self) -> int:
-        return len(self._watched)
+        return len(self._wheel) + len(self._asked)
 
     def put(self, key: K, now: float, sleep: Sleep) -> None:
         """Look at *key* again after *sleep*; also the way to begin."""
-        self._watched.add(key)
-        shared = self.listing is not None and len(self._watched) > 1
-        self._wheel.add(
-            key, max(slot(now + sleep.seconds, sleep.seconds, shared=shared), math.ceil(now))
-        )
+        self._asked.discard(key)
+        shared = self.listing is not None and len(self) > 0
+        self._wheel.add(key, max(slot(now, sleep, shared=shared), math.ceil(now)))
         if sleep.blind and shared:
             self._crowd.enter(now, sleep.seconds, new=key not in self._blind)
             self._blind.add(key)
         else:
-            self._see(key)
+            self._leave_crowd(key)
 
     def drop(self, key: K) -> None:
         """Watch *key* no more."""
-        self._watched.discard(key)
+        self._asked.discard(key)
         self._wheel.discard(key)
-        self._see(key)
+        self._leave_crowd(key)
 
     def next_wake(self) -> float | None:
-        """When the next round is; None when nobody is watched."""
+        """When the next round is; None when nobody is due."""
         due = self._wheel.next_due
-        if self.listing is None or not self._blind:
+        listing, watched = self.listing, len(self)
+        if due is None or listing is None or not self._blind or listing.pages(watched) >= watched:
             return due
-        together = math.ceil(self._crowd.due(self.listing.price(len(self._watched))))
-        if self.listing.pages(len(self._watched)) > len(self._watched):
-            return due
-        return together if due is None else min(due, together)
+        return min(due, max(self._crowd.due(listing.price(watched)), self.list_after))
 
     def take(self, now: float) -> Round[K]:
-        """The round of this moment; whoever it names is put again when the answer is there, or
-        dropped."""
+        """The round of this moment; whoever it names is put again when the answer is there, or dropped."""
         due = self._wheel.pop_due(now)
-        others = self._crowd.ripe(now)
-        way = plan(len(due) + others, len(self._watched), self.listing, self.item_bytes)
+        self._asked.update(due)
+        listing = self.listing if now >= self.list_after else None
+        way = plan(len(due) + self._crowd.ripe(now), len(self), listing, self.item_bytes)
         if isinstance(way, Pages):
             self._crowd.looked(now)
         return Round(due, way)
 
-    def _see(self, key: K) -> None:
+    def _leave_crowd(self, key: K) -> None:
         if key in self._blind:
             self._blind.discard(key)
             self._crowd.leave()
@@ -274,8 +285,7 @@ class Route(enum.Enum):
 
 @frozen(kw_only=True)
 class Budget:
-    """How much trouble a wait takes before it gives up: *both* the count and the seconds are used
-    up."""
+    """How much trouble a wait takes before it gives up: both the count *and* the seconds."""
 
     failures: int = 20
     seconds: float = 900.0
@@ -300,7 +310,7 @@ class Abandon:
     failures: int
     seconds: float
     missing: bool
-    """The last answers were all 404."""
+    """The last answer was 404."""
 
 
 @define
@@ -318,18 +328,16 @@ class Trouble:
         if not self.failures:
             self.since = now
         self.failures += 1
-        if not missing:
-            self.missing_since = None
-        elif self.missing_since is None:
-            self.missing_since = now
         waited = now - self.since
-        if self.missing_since is not None and now - self.missing_since >= budget.grace:
-            return Abandon(self.failures, waited, missing=True)
-        if not missing and self.failures >= budget.failures and waited >= budget.seconds:
-            return Abandon(self.failures, waited, missing=False)
+        if missing:
+            if self.missing_since is None:
+                self.missing_since = now
+            if now - self.missing_since >= budget.grace:
+                return Abandon(self.failures, waited, missing=True)
+        if self.failures >= budget.failures and waited >= budget.seconds:
+            return Abandon(self.failures, waited, missing=missing)
         return Ask(self.route(routes, budget))
 
     def route(self, routes: tuple[Route, ...], budget: Budget) -> Route:
-        """The route whose turn it is: each gets `Budget.patience` tries, then the next, and round
-        again."""
+        """The route whose turn it is: `Budget.patience` tries each, and round again."""
         return routes[self.failures // budget.patience % len(routes)]

@@ -4,15 +4,14 @@ Nothing here reads a clock, sleeps or asks the server: `Watch.observe` takes the
 and answers with a value, and the loop that obeys it lives in the poller.
 
 The interval is a function of the job's *age*, so that a wait which is resumed in another process
-goes on at the right pace. Every sleep of the default schedule lies inside a net::
+goes on at the right pace. An estimate (the server's, or what progress so far comes to) only moves
+looks inside a net. Whatever the estimates say, right, three times too long, three times too short,
+or a lying progress bar (t², √t), a job watched by the default schedule is seen to end
 
-    lag <= max(20 s, a quarter of the duration), and never more than 10 minutes
+    at most max(25 s, duration / 4) late, and never more than 10 minutes,
 
-whatever the server's estimates say: right, three times too long, three times too short, or lying
-(``progress`` = t² or √t). Two things may stretch a sleep beyond the net, because the server asks
-for it or because looks share requests: a server hint (`Hints.floor`), and rounding to the whole
-second. An estimate only moves looks inside the net; a job without one is looked at every
-`Schedule.blind` seconds.
+plus up to a second, because looks fall on whole seconds. Only a hint of the server
+(`Hints.floor`, a ``Retry-After``) and failed looks stretch that.
 """
 
 from __future__ import annotations
@@ -21,6 +20,7 @@ import enum
 import math
 import random
 from collections.abc import Callable, Generator, Iterator
+from typing import ClassVar
 
 from attrs import define, field, frozen
 
@@ -51,9 +51,11 @@ class Phase(enum.Enum):
         return self in _MOVING
 
 
-_ENOUGH = 5
 _ENDED = frozenset({Phase.READY, Phase.FAILED, Phase.CANCELLED})
 _MOVING = frozenset({Phase.RUNNING, Phase.UNKNOWN})
+
+_MISSES = 20
+"""Counting on would change nothing: the sleep has long been as long as without an estimate."""
 
 
 @frozen
@@ -78,8 +80,8 @@ class Reason(enum.Enum):
     FIRST = "first look: a job that cannot start has failed by then"
     RESUMED = "a job met again: look at once"
     AGE = "no estimate, so by its age of {about:.0f} s"
-    HALFWAY = "half of the {about:.0f} s that seem to be left"
-    END = "the end seems to be {about:.0f} s away"
+    FAR = "{about:.0f} s seem to be left, of which a fifth is kept for a second look"
+    NEAR = "the end seems to be {about:.0f} s away"
     NET = "{about:.0f} s seem to be left, but an estimate is not trusted further than this"
     QUEUED = "number {about:.0f} in the queue"
     PAST = "earlier jobs of this kind took at least {about:.0f} s"
@@ -106,19 +108,20 @@ class Sleep:
         """The end may come at any moment, so that looks are worth sharing."""
         return self.reason is Reason.AGE
 
+    @property
+    def elastic(self) -> bool:
+        """It may be cut short for a look that is shared with other jobs."""
+        return self.reason in _ELASTIC
+
+
+_ELASTIC = frozenset({Reason.NEAR, Reason.FAR, Reason.NET, Reason.PAST, Reason.QUEUED})
+
 
 @frozen
 class Settled:
     """Nothing more to wait for: the job ended, or is parked."""
 
     phase: Phase
-
-
-@frozen
-class GiveUp:
-    """The waiter's time is over; the job goes on."""
-
-    waited: float
 
 
 @frozen
@@ -136,21 +139,23 @@ class Schedule:
     """
 
     first: float = 15.0
-    """Age at the first look, spread over a third to either side so that a batch does not peak."""
+    """Mean age at the first look, spread evenly from a third to five thirds of it: a batch launched
+    together does not peak, and goes on at an even rate."""
     floor: float = 2.0
     """The shortest sleep."""
     steady: float = 20.0
-    """Without an estimate: the interval of a job that is a few minutes old."""
+    """Without an estimate: the interval of a young job."""
     cap: float = 60.0
     """Without an estimate: the longest interval."""
-    growth: float = 1 / 60
+    growth: float = 1 / 30
     """Without an estimate: from `steady` to `cap` the interval is this fraction of the age."""
     net: float = 0.25
     """No sleep is longer than this fraction of the age, or than `steady` where that is more."""
     longest: float = 600.0
     """The longest sleep of all: the clock of a suspended laptop stands still."""
-    aim: float = 0.5
-    """How much of an estimate to sleep, while the end is further away than a blind interval."""
+    trust: float = 0.8
+    """How right an estimate is taken to be. Far from the end this part of it is slept; once it is
+    no longer than the interval without an estimate, it is divided by this, to be past the end."""
     jitter: float = 0.05
     """Up to this fraction is added to a sleep that no estimate has set."""
     delays: DelayFactory | None = field(default=None, repr=False)
@@ -160,32 +165,39 @@ class Schedule:
     def from_generator(
         cls, factory: DelayFactory, *, floor: float = 0.1, longest: float = 86_400.0
     ) -> Schedule:
-        """Sleep what *factory*'s iterator says: ``backoff.expo``, ``fibo``, ``constant``,
-        ``runtime``, or your own.
+        """Sleep what *factory*'s iterator says: one of ``backoff``'s generators, or your own.
 
-        A new iterator is made for each watch. A leading None (``backoff``'s generators have one) is
-        skipped; a generator is *sent* the last `Hints`, which is what
-        ``backoff.runtime(value=...)`` gets to see. The end of the iterator, an overflow, a negative
-        number or a NaN keep the last delay.
+        A new iterator is made for each watch; the first look is made at once, and the first delay lies
+        between that and the second. A leading None (``backoff``'s generators have one) is skipped, and
+        a generator is *sent* the last `Hints`, which ``backoff.runtime(value=...)`` gets to see. The
+        end of the iterator, an overflow, a negative number or a NaN keep the last delay.
 
-        The lag is at most the delay of the day: ``expo(max_value=60)`` and ``constant(60)`` keep 60
-        s, a bare ``expo(base=2)`` keeps half of the job's duration.
+        A look is late by no more than the delay before it: 60 s for ``expo(max_value=60)`` and
+        ``constant(60)``; a bare ``expo`` may take as long again as the job did.
         """
         return cls(delays=factory, floor=floor, longest=longest)
 
+    def __attrs_post_init__(self) -> None:
+        numbers = (self.first, self.floor, self.steady, self.cap, self.net, self.longest)
+        if not (min(numbers) > 0 and 0 < self.trust <= 1 and self.jitter >= 0 and self.growth >= 0):
+            raise ValueError(f"times and fractions must be positive: {self!r}")
+
     def blind(self, age: float) -> float:
         """The interval at this age, when nothing is known of the end."""
-        plateau = max(self.steady, min(self.cap, self.growth * age))
-        return max(self.floor, min(plateau, self.net * age))
+        return max(self.floor, self.steady, min(self.cap, self.growth * age))
 
     def ceiling(self, age: float) -> float:
         """The longest sleep at this age."""
         return max(self.floor, min(self.longest, max(self.steady, self.net * age)))
 
     def watch(self, *, age: float | None, now: float, rng: random.Random) -> Watch:
-        """Start to watch a job of this *age*; None if not known, as for a bare id."""
+        """Start to watch a job of this *age*.
+
+        None if it is not known, as for a bare id: then it counts as old enough to be looked at now.
+        """
         delays = Delays(iter(self.delays()), self.cap) if self.delays else None
-        return Watch(self, now - max(0.0, age or 0.0), rng, delays)
+        born = now - (2 * self.first if age is None else max(0.0, age))
+        return Watch(self, born, rng, delays)
 
 
 def as_schedule(value: Schedule | DelayFactory | float | None) -> Schedule:
@@ -209,7 +221,7 @@ DEFAULT = Schedule()
 class Delays:
     """A passed-in iterator of sleeps, and how it is kept from harming anybody."""
 
-    _source: Iterator[float | None]
+    _source: Generator[float | None, Hints | None] | Iterator[float | None]
     _last: float
     """Until the iterator has said something."""
     _primed: float | None = field(init=False)
@@ -227,10 +239,9 @@ class Delays:
         return self._last
 
     def _step(self, hints: Hints | None) -> float | None:
+        source = self._source
         try:
-            if isinstance(self._source, Generator):
-                return self._source.send(hints)
-            return next(self._source)
+            return source.send(hints) if isinstance(source, Generator) else next(source)
         except (StopIteration, OverflowError):
             return None
 
@@ -246,23 +257,25 @@ class Watch:
     _delays: Delays | None = field(default=None, repr=False, alias="delays")
     _misses: int = 0
     """Looks in a row that were aimed at the end and found the job running."""
-    _shrinks: bool = True
-    """Whether the estimates got smaller over the last stretch; else they are not used."""
-    _mark: tuple[float, float, float] | None = None
-    """Time, seconds left and progress at the start of the present stretch."""
-    _speed: float | None = None
-    """Progress a second over the last whole stretch."""
+    _aim: float = math.inf
+    """When the look that is aimed at the end is due."""
+    _since: float = -math.inf
+    """The start of the stretch over which the estimates are compared."""
+    _then: float = math.inf
+    """The seconds left, as estimated then."""
+    _haste: float = 1.0
+    """How many seconds the estimate lost in one; an estimate that runs ahead is divided by it."""
 
     def first(self, now: float) -> Sleep:
         """Decide when to look for the first time.
 
-        At once if the job is old enough, or the schedule was passed in: its delays lie between looks.
+        At once if the job is old enough, or its schedule was passed in: delays lie between looks.
         """
         schedule = self.schedule
         if self._delays is not None:
             return Sleep(0.0, Reason.OWN)
         age = now - self.born
-        due = schedule.first * (2 / 3 + self._rng.random() * 2 / 3)
+        due = schedule.first * (1 + 4 * self._rng.random()) / 3
         if age >= due:
             return Sleep(0.0, Reason.RESUMED)
         return Sleep(due - age, Reason.FIRST)
@@ -305,99 +318,46 @@ class Watch:
                 return Sleep(min(ceiling, expected - age), Reason.PAST, expected)
             return Sleep(blind * self._spread(), Reason.AGE, age)
         if left > blind:
-            self._misses = 0
-            seconds = max(schedule.floor, left * schedule.aim)
-            return (
-                Sleep(seconds, Reason.HALFWAY, left)
-                if seconds <= ceiling
-                else Sleep(ceiling, Reason.NET, left)
-            )
-        # Aimed at the end: each miss makes a stuck estimate ("1 s left") count for less.
-        seconds = min(blind, max(left, schedule.floor * 1.5**self._misses))
-        self._misses = min(self._misses + 1, 30)
-        return Sleep(seconds, Reason.END, left)
+            self._misses, self._aim = 0, math.inf
+            seconds = left * schedule.trust
+            if seconds > ceiling:
+                return Sleep(ceiling, Reason.NET, left)
+            return Sleep(seconds, Reason.FAR, left)
+        # Each miss in a row makes a stuck estimate ("1 s left") count for less.
+        self._misses += now >= self._aim and self._misses < _MISSES
+        seconds = min(blind, max(left / schedule.trust, schedule.floor * 1.5**self._misses))
+        self._aim = now + seconds
+        return Sleep(seconds, Reason.NEAR, left)
 
     def _left(self, now: float, age: float, hints: Hints) -> float | None:
-        """The smallest estimate of the seconds left, if there is one that shrinks."""
+        """The smallest estimate of the seconds left."""
         done = hints.progress if hints.progress is not None and 0 < hints.progress <= 1 else None
         left = hints.left if hints.left is not None and 0 <= hints.left < math.inf else None
         if done is not None:
-            own = (1 - done) / self._speed if self._speed else age * (1 - done) / done
+            own = age * (1 - done) / done
             left = own if left is None else min(left, own)
         if left is None:
             return None
-        if self._mark is None:
-            self._mark = (now, left, done or 0.0)
-            return left
-        since, left_then, done_then = self._mark
-        if now - since >= max(left_then / 2, self.schedule.floor):
-            self._shrinks = left < 0.9 * left_then or left <= self.schedule.floor
-            if done is not None:
-                self._speed = (done - done_then) / (now - since) if done > done_then else None
-            self._mark = (now, left, done or 0.0)
-        return left if self._shrinks else None
+        lost, passed = self._then - left, now - self._since
+        if passed >= max(self.schedule.floor, min(self._then / 2, age / 5)):
+            if self._then < math.inf:
+                self._haste = max(1.0, lost / passed)
+            self._since, self._then = now, left
+        return left / self._haste
 
     def _spread(self) -> float:
         return 1.0 + self.schedule.jitter * self._rng.random()
 
 
 def check_timeout(timeout: float | None) -> None:
-    """Raise ValueError unless *timeout* is None (no limit) or a number of seconds that is not
-    negative."""
+    """Raise ValueError unless *timeout* is None (no limit) or a number that is not negative."""
     if timeout is not None and not timeout >= 0:
         raise ValueError(f"a timeout is None or not negative, not {timeout!r}")
-
-
-@frozen
-class Look:
-    """Look at this time."""
-
-    at: float
-    final: bool
-    """The last one: sent early enough for its answer to be in before the deadline."""
-
-
-@frozen
-class Hold:
-    """The last look is made: let the deadline come."""
-
-    until: float
 
 
 def margin(timeout: float, latency: float) -> float:
     """How long before the deadline the last look goes out, when looks take *latency* seconds."""
     return min(max(4 * latency, 0.05), timeout / 10)
-
-
-def next_move(
-    phase: Phase,
-    now: float,
-    *,
-    started: float,
-    timeout: float | None,
-    next_look: float,
-    latency: float = 0.0,
-    final_look_done: bool = False,
-) -> Settled | Look | Hold | GiveUp:
-    """What one waiter does next: status before time, and the deadline is hard.
-
-    A job that the last look found at its end is `Settled`, however late it is. With ``timeout=0``
-    there is one look, sent at once, and its answer is waited for. *next_look* is when the job is
-    due by its own schedule.
-    """
-    if not phase.moving:
-        return Settled(phase)
-    if timeout is None:
-        return Look(next_look, final=False)
-    deadline = started + timeout
-    if final_look_done:
-        return GiveUp(max(0.0, now - started)) if now >= deadline else Hold(deadline)
-    last = deadline - margin(timeout, latency)
-    if next_look < last:
-        return Look(max(next_look, now), final=False) if now < last else Look(now, final=True)
-    if timeout > 0 and now >= deadline:
-        return GiveUp(now - started)
-    return Look(max(last, now), final=True)
 
 
 @define
@@ -421,6 +381,8 @@ class Movement:
 class Durations:
     """How long this account's jobs of one kind took: a running low quantile, in constant space."""
 
+    ENOUGH: ClassVar[int] = 5
+
     count: int = 0
     _log: float = 0.0
     _spread: float = 0.0
@@ -437,7 +399,7 @@ class Durations:
 
     @property
     def least(self) -> float:
-        """What nine jobs of ten exceed (by a lognormal fit), or 0.0 before five were seen."""
-        if self.count < _ENOUGH:
+        """What nine jobs of ten exceed (by a lognormal fit), or 0.0 before `ENOUGH` were seen."""
+        if self.count < self.ENOUGH:
             return 0.0
         return math.exp(self._log - 1.2816 * math.sqrt(self._spread))
