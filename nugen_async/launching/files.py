@@ -1,0 +1,69 @@
+"""Local files: there before anything is sent, and known by their content."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import Iterable
+from pathlib import Path
+
+from attrs import frozen
+
+from ..errors import InvalidRequestError
+
+_PIECE = 1024 * 1024
+
+
+@frozen
+class File:
+    """A file as it was when it was read."""
+
+    path: Path
+    size: int
+    sha256: str
+
+    def name(self, *, marked: bool) -> str:
+        """What it is called on the server; a marked name is the same only for the same content."""
+        path = self.path
+        return f"{path.stem}-{self.sha256[:10]}{path.suffix}" if marked else path.name
+
+
+class Files:
+    """Files read once each, in threads."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, int, int], str] = {}
+        self._reading: dict[str, asyncio.Lock] = {}
+
+    async def check(self, paths: Iterable[str]) -> None:
+        """Raise `InvalidRequestError` naming every path that is no readable file."""
+        missing = await asyncio.to_thread(_missing, dict.fromkeys(paths))
+        if missing:
+            raise InvalidRequestError(f"no readable file: {', '.join(missing)}")
+
+    async def read(self, path: str) -> File:
+        """Its size and digest; a file that did not change since is not read again."""
+        async with self._reading.setdefault(path, asyncio.Lock()):
+            return await asyncio.to_thread(self._read, Path(path))
+
+    def _read(self, path: Path) -> File:
+        try:
+            told = path.stat()
+            key = str(path), told.st_size, told.st_mtime_ns
+            if (known := self._known.get(key)) is None:
+                known = self._known[key] = _digest(path)
+        except OSError as error:
+            raise InvalidRequestError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+        return File(path, told.st_size, known)
+
+
+def _missing(paths: Iterable[str]) -> list[str]:
+    return [repr(path) for path in paths if not Path(path).is_file()]
+
+
+def _digest(path: Path) -> str:
+    whole = hashlib.sha256()
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            whole.update(piece)
+    return whole.hexdigest()

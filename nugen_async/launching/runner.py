@@ -1,0 +1,137 @@
+"""One step after another until the end: by hand, in a batch, after a crash, on a worker of a fleet.
+
+`Runner.resume` is the one way to run a workflow. What differs is the ledger that it writes to.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Iterable
+from types import TracebackType
+from typing import Self
+
+from attrs import frozen
+
+from .._core.api import log
+from ..client import Nugen
+from ..errors import (
+    ClientStateError,
+    CreateOutcomeUnknownError,
+    JobFailedError,
+    JobStalledError,
+    NugenError,
+    WaitTimeoutError,
+)
+from .course import Done, End, Failure, Progress, next_step
+from .files import Files
+from .ledger import Ledger
+from .lookups import Lookups
+from .making import Maker
+from .spec import Stage, Workflow
+from .stages import OnStep, Run, Tools
+
+_LAST_WORD = 10.0
+"""Seconds that an interrupted workflow takes to give its model back."""
+
+
+@frozen(kw_only=True)
+class Terms:
+    """How a runner goes about it."""
+
+    on_step: OnStep | None = None
+    timeout: float | None = None
+    """Seconds for one workflow in this run; what is under way on the server goes on."""
+    settle: float = 60.0
+    """Seconds that a list may take to show what was just created."""
+
+
+@frozen(kw_only=True)
+class Course:
+    """How far a workflow came: its progress, how it stands, and the error that stopped it."""
+
+    progress: Progress
+    end: End
+    error: NugenError | None = None
+
+
+class Runner:
+    """Runs workflows of one client and one ledger; what they share is made once."""
+
+    def __init__(self, nugen: Nugen, ledger: Ledger, terms: Terms | None = None) -> None:
+        self._terms = terms or Terms()
+        self._ledger = ledger
+        self._lookups = Lookups(nugen, ledger, self._terms.settle)
+        self._maker = Maker(ledger, self._lookups)
+        self._files = Files()
+        self._tools = Tools(
+            nugen=nugen,
+            ledger=ledger,
+            maker=self._maker,
+            files=self._files,
+            on_step=self._terms.on_step,
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._maker.aclose()
+        await self._lookups.aclose()
+
+    async def check(self, specs: Iterable[Workflow]) -> None:
+        """Raise `InvalidRequestError`, naming all of them, when files are missing; sends nothing."""
+        await self._files.check(
+            path
+            for spec in specs
+            for path in (*spec.documents, *filter(None, (spec.benchmark_file,)))
+        )
+
+    async def resume(self, key: str, spec: Workflow, progress: Progress) -> Course:
+        """Go on with a workflow until it ends; returns how it ended.
+
+        Raises `WaitTimeoutError` or `JobStalledError` when waiting took too long, `ClientStateError` when the
+        client was closed: the workflow is as it was, and goes on when it is resumed again.
+        """
+        errors: list[NugenError] = []
+        timeout = self._terms.timeout
+        deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
+        run = Run(self._tools, key, spec, progress, deadline)
+        while not isinstance(step := next_step(spec, run.progress), Done):
+            try:
+                await run.take(step)
+            except (WaitTimeoutError, JobStalledError, ClientStateError):
+                raise
+            except NugenError as error:
+                log.info("%s: %s: %s", key, step.stage, error)
+                errors.append(error)
+                run.progress = run.progress.failed(failure(step.stage, error))
+                await run.tell(step.stage, "fails", error=error)
+        await self._ledger.end(key, run.progress, step.end)
+        return Course(progress=run.progress, end=step.end, error=errors[0] if errors else None)
+
+
+def failure(stage: Stage, error: NugenError) -> Failure:
+    """*error* as a record keeps it."""
+    unknown = isinstance(error, CreateOutcomeUnknownError)
+    return Failure(
+        stage=stage,
+        kind=type(error).__name__,
+        message=str(error),
+        unknown=unknown,
+        spent=isinstance(error, JobFailedError),
+        candidates=error.candidates if isinstance(error, CreateOutcomeUnknownError) else (),
+    )
+
+
+async def undeploy_now(nugen: Nugen, model_id: str) -> None:
+    """Ask for the undeployment of a model, and do not wait for it: a task that is cancelled has no time."""
+    if model_id:
+        with contextlib.suppress(NugenError, TimeoutError):
+            async with asyncio.timeout(_LAST_WORD):
+                await nugen.models.undeploy(model_id)

@@ -1,0 +1,377 @@
+"""What each stage of a workflow does with the server."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from attrs import evolve, frozen
+
+from .._core.reconcile import Wanted, marked
+from ..client import Nugen
+from ..errors import JobFailedError, NugenError, WaitTimeoutError
+from ..resources._base import Job
+from ..resources._uploads import Upload
+from ..resources.evaluations import EvaluationResults
+from .course import Progress, Record, Scores, Step, Verb
+from .files import File, Files
+from .ledger import Ledger
+from .making import Maker, Thing, Write
+from .spec import Stage, Workflow, digest
+
+J = TypeVar("J", bound=Job)
+
+
+@frozen(kw_only=True)
+class Moment:
+    """Something happened in a workflow."""
+
+    key: str
+    stage: Stage
+    what: Literal["begins", "goes on", "changes", "ends", "fails"]
+    id: str = ""
+    """The server's name for what the stage is about; empty while there is none."""
+    status: str = ""
+    progress: float | None = None
+    """The share that is done, 0 to 1, where the server tells it."""
+    error: NugenError | None = None
+
+
+OnStep = Callable[[Moment], Awaitable[None] | None]
+
+
+@frozen(kw_only=True)
+class Tools:
+    """What the runs of one runner have in common."""
+
+    nugen: Nugen
+    ledger: Ledger
+    maker: Maker
+    files: Files
+    on_step: OnStep | None
+
+
+class Run:
+    """One workflow on its way; `progress` is always what the ledger knows, or more."""
+
+    def __init__(
+        self, tools: Tools, key: str, spec: Workflow, progress: Progress, deadline: float | None
+    ) -> None:
+        self.progress = progress
+        self._tools = tools
+        self._nugen = tools.nugen
+        self._key = key
+        self._spec = spec
+        self._deadline = deadline
+        self._began = 0.0
+        self._stages: Mapping[Stage, Callable[[Record], Awaitable[None]]] = {
+            Stage.DOCUMENTS: self._documents,
+            Stage.BENCHMARK: self._benchmark,
+            Stage.ALIGNMENT: self._alignment,
+            Stage.DEPLOYMENT: self._deployment,
+            Stage.EVALUATION: self._evaluation,
+            Stage.RESULTS: self._results,
+            Stage.UNDEPLOYMENT: self._undeployment,
+        }
+
+    async def take(self, step: Step) -> None:
+        """Carry out *step* to the end of its stage."""
+        record = self.progress.of(step.stage)
+        what: Literal["begins", "goes on"] = "begins" if step.verb is Verb.LAUNCH else "goes on"
+        await self.tell(step.stage, what, id=record.id)
+        self._began = asyncio.get_running_loop().time()
+        await self._stages[step.stage](record)
+        await self.tell(step.stage, "ends", id=self.progress.of(step.stage).id)
+
+    async def tell(self, stage: Stage, what: Any, **facts: Any) -> None:
+        """Let the caller know."""
+        if self._tools.on_step is not None:
+            answer = self._tools.on_step(Moment(key=self._key, stage=stage, what=what, **facts))
+            if inspect.isawaitable(answer):
+                await answer
+
+    # -- the stages -----------------------------------------------------------------------------
+
+    async def _documents(self, record: Record) -> None:
+        files = [await self._tools.files.read(path) for path in dict.fromkeys(self._spec.documents)]
+        unique = {file.sha256: file for file in files}
+        made = await self._together([self._document(file) for file in unique.values()])
+        ids = {file.sha256: done.id for file, done in zip(unique.values(), made, strict=True)}
+        self._end(Stage.DOCUMENTS, record, ids=tuple(ids[file.sha256] for file in files))
+
+    def _document(self, file: File) -> Awaitable[Record]:
+        name = file.name(marked=self._spec.mark)
+
+        async def send(_token: str) -> str:
+            content = await asyncio.to_thread(file.path.open, "rb")
+            with content:
+                (sent,) = await self._nugen.documents.upload(Upload(name, content))
+            return sent.id
+
+        thing = Thing(
+            kind="document",
+            key=f"document:{file.sha256}:{name}",
+            send=send,
+            wanted=lambda _: Wanted(name=name, size=file.size),
+        )
+        return self._shared(thing, self._nugen.documents.handle)
+
+    async def _benchmark(self, record: Record) -> None:
+        spec = self._spec
+        documents = self._document_ids
+        if spec.benchmark_file is not None:
+            made = await self._uploaded_benchmark(documents[0], spec.benchmark_file)
+        else:
+            made = await self._generated_benchmark(documents, spec.num_questions or 0)
+        self._end(Stage.BENCHMARK, record, ids=made.ids)
+
+    async def _uploaded_benchmark(self, document_id: str, path: str) -> Record:
+        file = await self._tools.files.read(path)
+        stem = Path(path).stem
+
+        async def send(token: str) -> str:
+            name = marked(stem, token) if self._spec.mark else stem
+            sent = await self._nugen.benchmarks.upload(
+                file.path, name=name, document_id=document_id
+            )
+            return sent.id
+
+        thing = Thing(
+            kind="benchmark",
+            key=f"benchmark:{digest([file.sha256, document_id, stem])}",
+            send=send,
+            wanted=lambda token: Wanted(
+                token=token if self._spec.mark else None,
+                name=stem,
+                documents=frozenset({document_id}),
+            ),
+        )
+        return await self._shared(thing, self._nugen.benchmarks.handle)
+
+    async def _generated_benchmark(self, documents: tuple[str, ...], size: int) -> Record:
+        async def send(_token: str) -> str:
+            sent = await self._nugen.benchmarks.create(document_ids=documents, num_questions=size)
+            return sent.id
+
+        thing = Thing(
+            kind="benchmark",
+            key=f"benchmark:{digest([sorted(documents), size])}",
+            send=send,
+            wanted=lambda _: Wanted(documents=frozenset(documents), size=size),
+        )
+        return await self._shared(thing, self._nugen.benchmarks.handle)
+
+    async def _alignment(self, record: Record) -> None:
+        spec = self._spec
+
+        def name(token: str) -> str:
+            return marked(spec.name, token) if spec.mark else spec.name
+
+        async def send(token: str) -> str:
+            made = await self._nugen.alignments.create(
+                name=name(token),
+                base_model=spec.base_model or "",
+                document_ids=self._document_ids,
+                workflow_id=token if spec.mark else None,
+                description=spec.description,
+            )
+            return made.id
+
+        thing = Thing(
+            kind="alignment",
+            key=f"alignment:{self._key}",
+            send=send,
+            wanted=lambda token: Wanted(
+                token=token if spec.mark else None,
+                name=name(token),
+                base_model=spec.base_model,
+                documents=frozenset(self._document_ids),
+            ),
+        )
+        job = await self._made_and_ended(
+            Stage.ALIGNMENT, thing, record, self._nugen.alignments.handle
+        )
+        if not job.model_id:
+            job = await job.refresh()
+        if not job.model_id:
+            raise JobFailedError(
+                job=job, job_id=job.id, status=job.status, reason="it names no model that it made"
+            )
+        self._end(Stage.ALIGNMENT, self.progress.of(Stage.ALIGNMENT), model_id=job.model_id)
+
+    async def _deployment(self, record: Record) -> None:
+        deployments = self._nugen.models.deployments
+        record = await self._settled(Stage.DEPLOYMENT, record, deployments.start)
+        job = await self._ended(Stage.DEPLOYMENT, deployments.handle(self._model_id))
+        self._end(Stage.DEPLOYMENT, record, endpoint=job.endpoint_url or "")
+
+    async def _undeployment(self, record: Record) -> None:
+        undeployments = self._nugen.models.undeployments
+        record = await self._settled(Stage.UNDEPLOYMENT, record, undeployments.start)
+        await self._ended(Stage.UNDEPLOYMENT, undeployments.handle(self._model_id))
+        self._end(Stage.UNDEPLOYMENT, record)
+
+    async def _evaluation(self, record: Record) -> None:
+        spec = self._spec
+        benchmark_id = spec.benchmark_id or self.progress.of(Stage.BENCHMARK).id
+        first, second = self._sides
+
+        async def send(_token: str) -> str:
+            made = await self._nugen.evaluations.create(
+                model_id=first,
+                model_id_2=second,
+                benchmark_id=benchmark_id,
+                custom_metrics=spec.custom_metrics or None,
+            )
+            return made.id
+
+        models = frozenset(filter(None, (first, second)))
+        thing = Thing(
+            kind="evaluation",
+            key=f"evaluation:{self._key}",
+            send=send,
+            wanted=lambda _: Wanted(models=models, benchmark_id=benchmark_id),
+        )
+        await self._made_and_ended(Stage.EVALUATION, thing, record, self._nugen.evaluations.handle)
+        self._end(Stage.EVALUATION, self.progress.of(Stage.EVALUATION))
+
+    async def _results(self, record: Record) -> None:
+        told = await self._nugen.evaluations.results(self.progress.of(Stage.EVALUATION).id)
+        base = self._spec.base_model if self._spec.evaluate == "compare" else None
+        self._end(Stage.RESULTS, record, scores=scores(told, self._model_id, base))
+
+    # -- what they have in common -----------------------------------------------------------------
+
+    @property
+    def _document_ids(self) -> tuple[str, ...]:
+        return (*self.progress.of(Stage.DOCUMENTS).ids, *self._spec.document_ids)
+
+    @property
+    def _model_id(self) -> str:
+        return self._spec.model_id or self.progress.model_id
+
+    @property
+    def _sides(self) -> tuple[str, str | None]:
+        """The models to evaluate: the documented contract names the base first, the plural one last."""
+        if self._spec.evaluate == "alone" or self._spec.base_model is None:
+            return self._model_id, None
+        evaluations = self._nugen.evaluations
+        plural = evaluations._api.dialect.of(evaluations.noun) == "plural"  # noqa: SLF001 # no public way
+        sides = self._spec.base_model, self._model_id
+        return (sides[1], sides[0]) if plural else sides
+
+    def _end(self, stage: Stage, record: Record, **facts: Any) -> None:
+        spent = asyncio.get_running_loop().time() - self._began
+        ids = facts.pop("ids", record.ids)
+        ended = evolve(record, ids=ids, done=True, waited=record.waited + spent)
+        self.progress = self.progress.noted(stage, ended, **facts)
+
+    async def _write(self, stage: Stage, record: Record) -> None:
+        self.progress = self.progress.noted(stage, record)
+        await self._tools.ledger.keep(self._key, self.progress)
+
+    async def _made_and_ended(
+        self, stage: Stage, thing: Thing, record: Record, handle: Callable[..., J]
+    ) -> J:
+        async def write(changed: Record) -> None:
+            await self._write(stage, changed)
+
+        record = await self._tools.maker.once(thing, record, write)
+        self.progress = self.progress.noted(stage, record)
+        return await self._ended(stage, handle(record.id, created=_moment(record)))
+
+    async def _settled(
+        self, stage: Stage, record: Record, start: Callable[[str], Awaitable[Job]]
+    ) -> Record:
+        """What may be asked for twice: written down first, so that its undoing is not forgotten."""
+        if not record.ids:
+            record = evolve(record, intended=_now())
+            await self._write(stage, record)
+            await start(self._model_id)
+            record = evolve(record, ids=(self._model_id,))
+            await self._write(stage, record)
+        return record
+
+    async def _shared(self, thing: Thing, handle: Callable[..., Job]) -> Record:
+        async def make(record: Record, write: Write) -> Record:
+            record = await self._tools.maker.once(thing, record, write)
+            try:
+                ready = await handle(record.id, created=_moment(record)).wait_until_ready()
+            except JobFailedError:
+                await write(Record(attempt=record.attempt + 1))
+                raise
+            record = evolve(record, ids=(ready.id,), done=True)
+            await write(record)
+            return record
+
+        try:
+            async with asyncio.timeout(self._left):
+                return await self._tools.maker.shared(thing.key, make)
+        except TimeoutError as error:
+            if isinstance(error, NugenError):
+                raise
+            waited = asyncio.get_running_loop().time() - self._began
+            raise WaitTimeoutError(job_id=thing.kind, waited=waited) from None
+
+    async def _ended(self, stage: Stage, job: J) -> J:
+        async def changed(now: J) -> None:
+            progress = now.hints().progress
+            await self.tell(stage, "changes", id=now.id, status=now.status, progress=progress)
+
+        watching = None if self._tools.on_step is None else changed
+        return await job.wait_until_ready(self._left, on_update=watching)
+
+    @property
+    def _left(self) -> float | None:
+        if self._deadline is None:
+            return None
+        return max(0.0, self._deadline - asyncio.get_running_loop().time())
+
+    async def _together(self, made: list[Awaitable[Record]]) -> list[Record]:
+        """All of them; the first error only when each has ended, so that none is left behind."""
+        ended = await asyncio.gather(*made, return_exceptions=True)
+        for each in ended:
+            if isinstance(each, BaseException):
+                raise each
+        return [each for each in ended if isinstance(each, Record)]
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat()
+
+
+def _moment(record: Record) -> datetime | None:
+    return datetime.fromisoformat(record.intended) if record.intended else None
+
+
+def scores(told: EvaluationResults, model_id: str, base_model: str | None) -> Scores:
+    """What was measured, each side found by its model's id where the answer names it."""
+    if base_model is None:
+        metrics = told.metrics
+        if metrics is None:
+            return Scores()
+        return Scores(aligned=metrics.accuracy, uncertainty=metrics.uncertainty)
+    sides = [side for side in (told.base_model, told.eval_model) if isinstance(side, Mapping)]
+    named = {side.get("model_id", side.get("id")): side for side in sides}
+    ours = named.get(model_id, told.eval_model)
+    theirs = named.get(base_model, told.base_model)
+    return Scores(
+        base=_measure(theirs, "accuracy"),
+        aligned=_measure(ours, "accuracy"),
+        uncertainty=_measure(ours, "uncertainty"),
+    )
+
+
+def _measure(side: Any, name: str) -> float | None:
+    if not isinstance(side, Mapping):
+        return None
+    inner = side.get("metrics")
+    value = side.get(name, inner.get(name) if isinstance(inner, Mapping) else None)
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None
