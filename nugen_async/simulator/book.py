@@ -85,8 +85,32 @@ BASE_MODELS = (
 class Book:
     """Settings and state. Every setting may be changed while the world runs.
 
-    *speed* divides every duration, so that timestamps, estimates and ends stay consistent with
-    the caller's own clock. *trusting* takes unknown ids in requests as existing ones.
+    What is served:
+
+    - *contracts*: route sets that exist, ``documented`` and ``plural``; shared routes always do.
+    - *generation*: the form of all answers; by default G3, and G4 on plural routes.
+    - *keys*: the keys that are known; by default any. *missing_key_status*: 401, or the 422 that
+      one page documents.
+    - *trusting*: unknown ids of documents, benchmarks and models in requests count as existing.
+    - *strict_schema*: refuse the list form of ``custom_metrics``, which the prose shows and the
+      schema forbids.
+    - *duplicate_names*: contracts in which an upload of a known name is a 409 (seen: plural).
+    - *documents_must_be_ready*: a document in process is a 404 when it is used.
+    - *evaluation_needs_deployment*: evaluating a model that is not deployed is a 400.
+    - *alignment_list_limit*: the default limit of the plural alignment list; by default none.
+
+    How jobs go, each by its own dice:
+
+    - *times*: durations in seconds; *speed* divides them all, so that timestamps, estimates and
+      ends agree with the caller's own clock. *uploaded_benchmark*: how long an uploaded one takes.
+    - *progress*: its shape over time, or ``zero`` or ``absent``.
+    - *estimates*: right, within 20 % (``rough``), three times too long or too short, absent, or
+      each job its own (``mixed``).
+    - *failures*: the share that fails, by kind; half of them within seconds. *stopped*: the share
+      of alignments and training pairs that the server stops.
+    - *model_id_from*: the part of the training after which an alignment tells its model's id.
+    - *chat_pause*: seconds between the events of a stream.
+    - *epoch*: the date on which the world began.
     """
 
     seed: int = 0

@@ -36,9 +36,7 @@ def create(book: Book, ask: Ask) -> Answer:
     )
     base_model = body[base_key]
     base = book.base_model(base_model)
-    if base is None and not book.trusting:
-        raise Refused(400, f"Base model does not support alignment: {base_model}")
-    if base is not None and not base.alignment_ready:
+    if not (book.trusting if base is None else base.alignment_ready):
         raise Refused(400, f"Base model does not support alignment: {base_model}")
     book.check_documents(body["document_ids"], ask.now)
     benchmark_id = body.get("benchmark_id")

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..book import Book
 from ..checks import Field, array, checked, one_of, query_number, required, text
-from ..exchange import Answer, Ask, Refused, Route
+from ..exchange import Answer, Ask, Handler, Refused, Route
 from ..records import DataJob
 from . import files, training_pairs
 from ._form import moment, word
@@ -243,7 +243,7 @@ def _find(book: Book, ask: Ask) -> DataJob:
 _BASE = "/v1/flow/data-jobs"
 
 
-def _route(method: str, path: str, operation: str, handler: Any) -> Route:
+def _route(method: str, path: str, operation: str, handler: Handler) -> Route:
     return Route(method, _BASE + path, operation, handler, "both", "seekrflow")
 
 

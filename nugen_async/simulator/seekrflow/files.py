@@ -6,7 +6,7 @@ from typing import Any
 
 from ..book import Book
 from ..checks import Field, array, checked, form_text, missing, number, query_number, required, text
-from ..exchange import Answer, Ask, Refused, Route, Upload
+from ..exchange import Answer, Ask, Handler, Refused, Route, Upload
 from ..records import Ingestion, SeekrFile
 from ._form import moment, word
 
@@ -189,7 +189,7 @@ _BASE = "/v1/flow/files"
 _INGESTION = "/v1/flow/ingestion"
 
 
-def _route(method: str, path: str, operation: str, handler: Any) -> Route:
+def _route(method: str, path: str, operation: str, handler: Handler) -> Route:
     return Route(method, path, operation, handler, "both", "seekrflow")
 
 

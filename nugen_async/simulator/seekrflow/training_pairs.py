@@ -9,7 +9,7 @@ from typing import Any
 
 from ..book import Book
 from ..checks import Field, array, checked, one_of, required, text
-from ..exchange import Answer, Ask, Refused, Route
+from ..exchange import Answer, Ask, Handler, Refused, Route
 from ..records import SeekrFile, TrainingPairs
 from ._form import moment, word
 
@@ -148,7 +148,7 @@ def _find(book: Book, ask: Ask) -> TrainingPairs:
 _BASE = "/v1/flow/alignment"
 
 
-def _route(method: str, path: str, operation: str, handler: Any) -> Route:
+def _route(method: str, path: str, operation: str, handler: Handler) -> Route:
     return Route(method, _BASE + path, operation, handler, "both", "seekrflow")
 
 
