@@ -10,6 +10,7 @@ from collections.abc import Mapping
 
 from attrs import field, frozen
 
+from ._core.waiters import ScheduleLike
 from .client import Nugen
 from .launching.course import End, Failure, Progress, Scores
 from .launching.ledger import Memory
@@ -86,11 +87,13 @@ async def run_workflow(
     on_step: OnStep | None = None,
     timeout: float | None = None,
     settle: float = 60.0,
+    schedule: ScheduleLike = None,
 ) -> WorkflowResult:
     """Run one workflow to its end; returns the ids of all that was made, and what was measured.
 
     `on_step` is called with a `Moment` at each beginning, change and end of a stage. `timeout` bounds all of
-    it, in seconds; `settle` is how long a list may take to show what a lost create made.
+    it, in seconds; `settle` is how long a list may take to show what a lost create made. `schedule` is how
+    patiently each job is looked at, as for `Job.wait_until_ready`.
 
     A model that was deployed here is undeployed again, also when a later stage failed or the task is
     cancelled. Raises what the failed stage raised: `JobFailedError`, `WaitTimeoutError`,
@@ -99,7 +102,7 @@ async def run_workflow(
     """
     ledger = Memory()
     key = workflow.key_at(0)
-    terms = Terms(on_step=on_step, timeout=timeout, settle=settle)
+    terms = Terms(on_step=on_step, timeout=timeout, settle=settle, schedule=schedule)
     async with Runner(nugen, ledger, terms) as runner:
         await runner.check((workflow,))
         try:

@@ -14,6 +14,7 @@ from typing import Self
 from attrs import frozen
 
 from .._core.api import log
+from .._core.waiters import ScheduleLike
 from ..client import Nugen
 from ..errors import (
     ClientStateError,
@@ -44,6 +45,8 @@ class Terms:
     """Seconds for one workflow in this run; what is under way on the server goes on."""
     settle: float = 60.0
     """Seconds that a list may take to show what was just created."""
+    schedule: ScheduleLike = None
+    """How patiently each job is looked at."""
 
 
 @frozen(kw_only=True)
@@ -70,6 +73,7 @@ class Runner:
             maker=self._maker,
             files=self._files,
             on_step=self._terms.on_step,
+            schedule=self._terms.schedule,
         )
 
     async def __aenter__(self) -> Self:

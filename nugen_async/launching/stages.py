@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 from attrs import evolve, frozen
 
 from .._core.reconcile import Wanted, marked
+from .._core.waiters import ScheduleLike
 from ..client import Nugen
 from ..errors import JobFailedError, NugenError, WaitTimeoutError
 from ..resources._base import Job
@@ -38,6 +39,8 @@ class Moment:
     status: str = ""
     progress: float | None = None
     """The share that is done, 0 to 1, where the server tells it."""
+    left: float | None = None
+    """Seconds to the end, as the server estimates them."""
     error: NugenError | None = None
 
 
@@ -53,6 +56,7 @@ class Tools:
     maker: Maker
     files: Files
     on_step: OnStep | None
+    schedule: ScheduleLike = None
 
 
 class Run:
@@ -300,7 +304,9 @@ class Run:
         async def make(record: Record, write: Write) -> Record:
             record = await self._tools.maker.once(thing, record, write)
             try:
-                ready = await handle(record.id, created=_moment(record)).wait_until_ready()
+                ready = await handle(record.id, created=_moment(record)).wait_until_ready(
+                    schedule=self._tools.schedule
+                )
             except JobFailedError:
                 await write(Record(attempt=record.attempt + 1))
                 raise
@@ -319,11 +325,20 @@ class Run:
 
     async def _ended(self, stage: Stage, job: J) -> J:
         async def changed(now: J) -> None:
-            progress = now.hints().progress
-            await self.tell(stage, "changes", id=now.id, status=now.status, progress=progress)
+            hints = now.hints()
+            await self.tell(
+                stage,
+                "changes",
+                id=now.id,
+                status=now.status,
+                progress=hints.progress,
+                left=hints.left,
+            )
 
         watching = None if self._tools.on_step is None else changed
-        return await job.wait_until_ready(self._left, on_update=watching)
+        return await job.wait_until_ready(
+            self._left, on_update=watching, schedule=self._tools.schedule
+        )
 
     @property
     def _left(self) -> float | None:

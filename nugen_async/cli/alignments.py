@@ -1,0 +1,93 @@
+"""``align``: real files in, one alignment started, and awaited if asked to."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..client import Nugen
+from ..errors import InvalidRequestError
+from .common import DEFAULTS, Common, Files, Flag, Names, Patience, command
+from .follow import started, waited
+from .screen import Screen, plural
+
+
+@command(
+    "nugen-async align --name contracts --base-model llama-v3p1-8b-instruct \\",
+    "    --document contracts.txt clauses.md",
+    "nugen-async align --name contracts --base-model llama-v3p1-8b-instruct \\",
+    "    --document contracts.txt --benchmark questions.json --wait --timeout 7200",
+    "nugen-async align --name contracts --base-model llama-v3p1-8b-instruct \\",
+    "    --document-id doc-1 doc-2 --benchmark bench-7 --json",
+)
+async def align(
+    *,
+    name: str,
+    base_model: str,
+    document: Files | None = None,
+    document_id: Names | None = None,
+    benchmark: str | None = None,
+    description: str | None = None,
+    wait: Flag = False,
+    timeout: Patience = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Start one alignment; it costs money.
+
+    Files are uploaded and processed first. Without --wait it returns as soon as the alignment is started.
+
+    Parameters
+    ----------
+    name
+        What to call the alignment.
+    base_model
+        The model to start from; "nugen-async models --base" lists them.
+    document
+        Files to learn from: .txt .md .json .jsonl .xml .csv .html, 100 MB each.
+    document_id
+        Documents that were uploaded before.
+    benchmark
+        The ID of a benchmark, or a JSON file of questions and answers, to evaluate the model on afterwards.
+    description
+        A note to keep with it.
+    wait
+        Wait until the model is aligned.
+    timeout
+        Wait so many seconds at most; the alignment goes on.
+    """
+    if not document and not document_id:
+        raise InvalidRequestError("an alignment needs documents: give --document or --document-id")
+    screen = common.screen
+    async with common.nugen() as nugen:
+        ids = [*(document_id or ()), *await uploaded(screen, nugen, document or ())]
+        benchmark_id = await _benchmark(screen, nugen, benchmark, ids[0], name)
+        job = await nugen.alignments.create(
+            name=name,
+            base_model=base_model,
+            document_ids=ids,
+            benchmark_id=benchmark_id,
+            description=description,
+        )
+        if wait:
+            return await waited(common, [(nugen, [job])], timeout)
+        return started(common, job)
+
+
+async def uploaded(screen: Screen, nugen: Nugen, files: Sequence[Path]) -> list[str]:
+    """The ids of *files* once they are uploaded and processed."""
+    if not files:
+        return []
+    screen.say(f"Uploading {plural(len(files), 'file')} ...")
+    documents = await nugen.documents.upload(files)
+    return [document.id for document in await nugen.documents.wait(documents)]
+
+
+async def _benchmark(
+    screen: Screen, nugen: Nugen, given: str | None, document_id: str, name: str
+) -> str | None:
+    """The id of the benchmark that *given* names, uploaded first when it is a file."""
+    if given is None or not Path(given).is_file():  # noqa: ASYNC240 - one look at a local file
+        return given
+    screen.say(f"Uploading the questions in {given} ...")
+    made = await nugen.benchmarks.upload(given, name=f"{name} questions", document_id=document_id)
+    return (await made.wait_until_ready()).id

@@ -1,0 +1,225 @@
+"""Several jobs as they move: bars on a terminal, lines without one. All of it on standard error."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncGenerator, Iterator
+from typing import Literal
+
+from attrs import define, field
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.spinner import Spinner
+from rich.table import Table
+from rich.text import Text
+
+from ..errors import printable
+from .screen import Screen, duration, plural
+
+End = Literal["ok", "bad", "parked", "open"]
+
+_FRAME = 0.1
+_FEW = 16
+"""More rows than this are summed up where there is no terminal."""
+_SUMMARY = 2.0
+_STEP = 0.25
+_MARKS: dict[End, tuple[str, str, str]] = {
+    "ok": ("✓", "+", "green"),
+    "bad": ("✗", "x", "red"),
+    "parked": ("‖", "=", "yellow"),
+    "open": ("…", ".", "yellow"),
+}
+_MIDDLE, _WIDE = 64, 92
+
+
+@define(eq=False)
+class Row:
+    """One job, as last heard of."""
+
+    title: str
+    began: float
+    stage: str = ""
+    status: str = ""
+    progress: float | None = None
+    left: float | None = None
+    heard: float = 0.0
+    ended: float | None = None
+    end: End | None = None
+    note: str = ""
+    _told: tuple[str, str, int] = ("", "", -1)
+
+    def elapsed(self, now: float) -> float:
+        """Seconds since it was first shown, until its end."""
+        return (self.ended if self.ended is not None else now) - self.began
+
+    def remaining(self, now: float) -> float | None:
+        """The estimate, counted down since it was heard."""
+        if self.left is None or self.end is not None:
+            return None
+        return max(0.0, self.left - (now - self.heard))
+
+    def news(self) -> bool:
+        """Whether a line is due: another stage or status, or a quarter further."""
+        told = (self.stage, self.status, int((self.progress or 0.0) / _STEP))
+        fresh, self._told = told != self._told, told
+        return fresh
+
+
+@define(eq=False)
+class Board:
+    """The rows, and how they are shown. Use `shown` around the work."""
+
+    screen: Screen
+    rows: dict[str, Row] = field(factory=dict[str, Row])
+    _now: float = 0.0
+    _began: float = 0.0
+    _summed: float = 0.0
+    _spinner: Spinner = field(factory=lambda: Spinner("dots", style="cyan"))
+
+    @contextlib.asynccontextmanager
+    async def shown(self) -> AsyncGenerator[Board]:
+        """Show the rows while the block runs; they leave the terminal with it."""
+        loop = asyncio.get_running_loop()
+        self._began = self._now = loop.time()
+        self._summed = self._began - _SUMMARY
+        console = self.screen.err
+        if self.screen.quiet or not console.is_terminal or console.is_dumb_terminal:
+            yield self
+            return
+        with Live(self, console=console, auto_refresh=False, transient=True) as live:
+            painter = loop.create_task(self._paint(live))
+            try:
+                yield self
+            finally:
+                painter.cancel()
+                with contextlib.suppress(asyncio.CancelledError):
+                    await painter
+
+    async def _paint(self, live: Live) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            self._now = loop.time()
+            live.refresh()
+            await asyncio.sleep(_FRAME)
+
+    # -- what happens -----------------------------------------------------------------------------
+
+    def add(self, key: str, title: str) -> None:
+        """Begin a row; a second time with the same key changes nothing."""
+        self.rows.setdefault(key, Row(title, asyncio.get_running_loop().time()))
+
+    def tell(
+        self,
+        key: str,
+        status: str,
+        *,
+        stage: str = "",
+        progress: float | None = None,
+        left: float | None = None,
+    ) -> None:
+        """News of a job: *progress* as a share of 1, *left* in seconds; None is not known."""
+        row, now = self.rows[key], asyncio.get_running_loop().time()
+        row.stage, row.status, row.heard = stage or row.stage, status, now
+        row.progress, row.left = progress, left
+        self._line(row, now)
+
+    def finish(self, key: str, end: End, status: str, note: str = "") -> None:
+        """A job's end, or the end of waiting for it."""
+        row, now = self.rows[key], asyncio.get_running_loop().time()
+        row.status, row.end, row.note, row.ended, row.heard = status, end, note, now, now
+        if end == "ok":
+            row.progress = 1.0
+        self._line(row, now)
+
+    def count(self, end: End | None) -> int:
+        """How many rows ended so; None counts those that go on."""
+        return sum(1 for row in self.rows.values() if row.end == end)
+
+    # -- lines --------------------------------------------------------------------------------------
+
+    def _line(self, row: Row, now: float) -> None:
+        console = self.screen.err
+        self._now = now
+        if (console.is_terminal and not console.is_dumb_terminal) or self.screen.quiet:
+            return
+        if len(self.rows) > _FEW:
+            if now - self._summed >= _SUMMARY or self.count(None) == 0:
+                self._summed = now
+                console.print(f"{now - self._began:6.1f} s  {self.summary()}")
+        elif row.status and (row.news() or row.end is not None):
+            parts = [f"{now - self._began:6.1f} s", row.title, row.stage, printable(row.status)]
+            if row.progress is not None and row.end is None:
+                parts.append(f"{row.progress:.0%}")
+            if (left := row.remaining(now)) is not None:
+                parts.append(f"about {duration(left)} left")
+            if row.note:
+                parts.append(printable(row.note))
+            console.print("  ".join(part for part in parts if part))
+
+    def summary(self) -> str:
+        """All rows in one line: how many where."""
+        going = Counter(
+            row.stage or printable(row.status) for row in self.rows.values() if row.end is None
+        )
+        parts = [f"{count} {what}" for what, count in going.items()]
+        for end, word in (
+            ("ok", "done"),
+            ("bad", "failed"),
+            ("parked", "parked"),
+            ("open", "left"),
+        ):
+            if count := self.count(end):  # type: ignore[arg-type] # the pairs are literals
+                parts.append(f"{count} {word}")
+        return ", ".join(parts) or "nothing yet"
+
+    # -- bars ---------------------------------------------------------------------------------------
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """As many rows as fit, those that go on first, and a line that sums up the rest."""
+        width, height = options.max_width, console.height
+        rows = list(self.rows.values())
+        room = max(1, height - 3)
+        if len(rows) > room:
+            rows.sort(key=lambda row: row.end is not None)
+        grid = Table.grid(padding=(0, 1), expand=False)
+        grid.add_column(width=1)
+        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=max(12, width // 3))
+        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=26)
+        if width >= _MIDDLE:
+            grid.add_column(width=min(30, width - 56), vertical="middle")
+        for _ in range(3 if width >= _WIDE else 2):
+            grid.add_column(justify="right", no_wrap=True)
+        for row in rows[:room]:
+            grid.add_row(*self._cells(row, width, ascii_only=options.ascii_only))
+        yield grid
+        if len(rows) > room or len(rows) > 1:
+            more = f"{len(rows) - room} more.  " if len(rows) > room else ""
+            yield Text(
+                f"{more}{plural(len(rows), 'job')}: {self.summary()}",
+                style="dim",
+                no_wrap=True,
+                overflow="ellipsis",
+            )
+
+    def _cells(self, row: Row, width: int, *, ascii_only: bool) -> Iterator[RenderableType]:
+        now = self._now
+        if row.end is None:
+            yield Text(".") if ascii_only else self._spinner.render(now)
+        else:
+            fancy, simple, style = _MARKS[row.end]
+            yield Text(simple if ascii_only else fancy, style=style)
+        yield Text(row.title)
+        yield Text("  ".join(part for part in (row.stage, printable(row.status)) if part))
+        if width >= _MIDDLE:
+            if row.progress is None:
+                yield Text("")
+            else:
+                yield ProgressBar(total=1.0, completed=row.progress)
+        yield Text("" if row.progress is None else f"{row.progress:.0%}")
+        left = row.remaining(now)
+        if width >= _WIDE:
+            yield Text("" if left is None else f"{duration(left)} left", style="dim")
+        yield Text(duration(row.elapsed(now)), style="dim")

@@ -1,0 +1,123 @@
+"""What all commands share: the root of the command line, their options, and the client that these make."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar
+
+import aiohttp
+from attrs import frozen
+from cyclopts import App, Group, Parameter
+
+from ..client import Nugen, SeekrFlow
+from . import exits
+from .screen import Form, Screen
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Flag = Annotated[bool, Parameter(negative="", show_default=False)]
+Patience = Annotated[float | None, Parameter(name="--timeout", show_default=False)]
+Names = Annotated[list[str], Parameter(negative="", consume_multiple=True, show_default=False)]
+Files = Annotated[list[Path], Parameter(negative="", consume_multiple=True, show_default=False)]
+
+_EPILOGUE = f"""\
+Keys come from the environment: NUGEN_API_KEY and SEEKR_API_KEY. No key yet? "nugen-async demo" needs none.
+
+Exit codes:
+{exits.table()}
+
+Examples:
+  nugen-async demo
+  nugen-async align --name contracts --base-model llama-v3p1-8b-instruct \\
+      --document contracts.txt --wait
+  nugen-async align -h"""
+
+
+def _version() -> str:
+    try:
+        return version("nugen-async")
+    except PackageNotFoundError:
+        return "0 (not installed)"
+
+
+app = App(
+    name="nugen-async",
+    help="Align models with your documents, wait for many at once, and measure what improved.",
+    help_epilogue=_EPILOGUE,
+    help_format="plaintext",
+    help_flags=["-h", "--help"],
+    version=_version,
+    suppress_keyboard_interrupt=False,
+    exit_on_error=False,
+    print_error=False,
+    result_action="return_value",
+)
+
+
+def command(*examples: str, name: str | None = None) -> Callable[[F], F]:
+    """Make a function a command whose help ends with *examples*."""
+    return app.command(name=name, help_epilogue=epilogue(*examples))
+
+
+def epilogue(*examples: str) -> str:
+    """The end of a command's help."""
+    return "\n".join(("Examples:", *(f"  {example}" for example in examples)))
+
+
+@Parameter(name="*", group=Group("Common options", sort_key=9))
+@frozen(kw_only=True)
+class Common:
+    """The options that every command takes."""
+
+    json: Flag = False
+    """Print the result as JSON."""
+    jsonl: Flag = False
+    """Print the result as one JSON object a line, as it comes."""
+    quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = (
+        False
+    )
+    """Tell no progress on standard error; errors still."""
+    base_url: str | None = None
+    """Another server than NUGEN_BASE_URL (SEEKR_BASE_URL) or the service's own."""
+    contract: Annotated[Literal["documented", "plural", "auto"], Parameter(show_default=True)] = (
+        "documented"
+    )
+    """Which set of routes the server has."""
+    request_timeout: float = 60.0
+    """Seconds for one request."""
+    debug: Flag = False
+    """Show tracebacks."""
+
+    @property
+    def screen(self) -> Screen:
+        """Where this command's output goes."""
+        form: Form = "jsonl" if self.jsonl else "json" if self.json else "people"
+        return Screen(form, self.quiet)
+
+    def nugen(self, *traces: aiohttp.TraceConfig) -> Nugen:
+        """A client by these options and the environment."""
+        _need("NUGEN_API_KEY")
+        return Nugen(
+            base_url=self.base_url,
+            contract=self.contract,
+            timeout=self.request_timeout,
+            trace_configs=traces,
+        )
+
+    def seekr(self) -> SeekrFlow:
+        """A SeekrFlow client by these options and the environment."""
+        _need("SEEKR_API_KEY")
+        return SeekrFlow(base_url=self.base_url, timeout=self.request_timeout)
+
+
+DEFAULTS = Common()
+
+
+def _need(variable: str) -> None:
+    if not os.environ.get(variable, "").strip():
+        raise exits.NoKeyError(
+            f"No API key: set {variable} in the environment, or try it without one: nugen-async demo"
+        )

@@ -1,0 +1,82 @@
+"""``documents``: what was uploaded, and uploading more."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from ..resources.documents import Document
+from .common import DEFAULTS, Common, Files, Flag, Patience, app, epilogue
+from .exits import Exit
+from .follow import waited
+from .screen import Column, percent
+
+documents = App(
+    name="documents",
+    help="List documents, and upload them.",
+    help_epilogue=epilogue(
+        "nugen-async documents",
+        "nugen-async documents --jsonl | jq -r .id",
+        "nugen-async documents upload contracts.txt clauses.md --wait",
+    ),
+)
+app.command(documents)
+
+_COLUMNS: tuple[Column[Document], ...] = (
+    Column("id", lambda d: d.id, fold=True),
+    Column("file", lambda d: d.filename),
+    Column("status", lambda d: d.status),
+    Column("done", lambda d: percent(d.hints().progress), right=True, least=70),
+    Column("size", lambda d: "" if d.size is None else f"{d.size:,}", right=True, least=70),
+    Column("uploaded", lambda d: d.upload_date, least=90),
+    Column("categories", lambda d: ", ".join(d.categories), least=110),
+)
+
+
+@documents.default
+async def list_documents(*, common: Common = DEFAULTS) -> int:
+    """List all documents of the account."""
+    async with common.nugen() as nugen:
+        page = await nugen.documents.list()
+    common.screen.rows(
+        page, _COLUMNS, nothing="No documents yet: nugen-async documents upload FILE"
+    )
+    return Exit.OK
+
+
+@documents.command(
+    name="upload",
+    help_epilogue=epilogue(
+        "nugen-async documents upload contracts.txt clauses.md",
+        "nugen-async documents upload *.txt --category legal --wait",
+    ),
+)
+async def upload(
+    files: Files,
+    /,
+    *,
+    category: Annotated[list[str], Parameter(negative="", show_default=False)] | None = None,
+    wait: Flag = False,
+    timeout: Patience = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Upload files; prints one ID each.
+
+    Parameters
+    ----------
+    files
+        Files to upload: .txt .md .json .jsonl .xml .csv .html, 100 MB each.
+    category
+        A category to put them under; may be given several times.
+    wait
+        Wait until they are processed.
+    timeout
+        Wait so many seconds at most; the processing goes on.
+    """
+    async with common.nugen() as nugen:
+        made = await nugen.documents.upload(files, categories=category)
+        if wait:
+            return await waited(common, [(nugen, made)], timeout)
+    common.screen.rows(made, _COLUMNS[:2])
+    return Exit.OK

@@ -1,0 +1,207 @@
+"""Waiting for jobs in front of a person: news to the board, ends as values, a way back after Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from attrs import frozen
+from rich.text import Text
+
+from .._core.outcome import Outcome, Ready
+from ..client import Nugen, SeekrFlow
+from ..errors import NugenError, printable
+from ..resources._base import Job
+from .board import Board, End
+from .common import Common
+from .exits import Exit, exit_for, overall, sentence_of
+from .refs import ref_of
+from .screen import Column, Screen, plain, plural
+
+Client = Nugen | SeekrFlow
+
+_ENDS: dict[Exit, End] = {
+    Exit.OK: "ok",
+    Exit.PARKED: "parked",
+    Exit.TIMED_OUT: "open",
+    Exit.SERVICE: "open",
+}
+
+
+@frozen
+class Result:
+    """How one wait ended, ready to be shown."""
+
+    ref: str
+    job: Job
+    error: NugenError | None
+    seconds: float
+
+    @property
+    def exit(self) -> Exit:
+        """The exit code that it alone would have."""
+        return Exit.OK if self.error is None else exit_for(self.error)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether the job did not end, as far as we know."""
+        return self.exit in {Exit.TIMED_OUT, Exit.SERVICE, Exit.PARKED}
+
+    def as_json(self) -> dict[str, Any]:
+        """For scripts; `resume_token` goes into ``nugen-async watch``."""
+        return {
+            "ref": self.ref,
+            "exit": self.exit,
+            "error": None if self.error is None else str(self.error),
+            "seconds": round(self.seconds, 3),
+            "resume_token": self.job.resume_token(),
+            "job": job_json(self.job),
+        }
+
+
+def job_json(job: Job) -> dict[str, Any]:
+    """A snapshot for scripts, with what its status means."""
+    return {**plain(job), "phase": job.phase.value, "reason": job.reason}
+
+
+def watch_command(refs: Iterable[str], base_url: str | None = None) -> str:
+    """The command line that goes on waiting."""
+    words = ["nugen-async", "watch", *refs]
+    if base_url:
+        words += ["--base-url", base_url]
+    return shlex.join(printable(word) for word in words)
+
+
+async def follow(
+    screen: Screen,
+    groups: Sequence[tuple[Client, Sequence[Job]]],
+    *,
+    timeout: float | None = None,
+    base_url: str | None = None,
+    on_result: Callable[[Result], None] | None = None,
+) -> list[Result]:
+    """Wait for jobs of one or several clients; returns how each ended, in the order of their ends.
+
+    Interrupted, it says which jobs go on and how to watch them again.
+    """
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    board = Board(screen)
+    pending = {ref_of(job): job for _, jobs in groups for job in jobs}
+    results: list[Result] = []
+
+    def changed(job: Job) -> None:
+        hints = job.hints()
+        board.tell(ref_of(job), job.status, progress=hints.progress, left=hints.left)
+
+    async def watch(client: Client, jobs: Sequence[Job]) -> None:
+        async for outcome in client.wait_many(jobs, timeout=timeout, on_update=changed):
+            result = _result(outcome, loop.time() - began)
+            pending.pop(result.ref, None)
+            end = _ENDS.get(result.exit, "bad")
+            note = outcome.job.reason if result.error is not None else ""
+            board.finish(result.ref, end, outcome.job.status, note)
+            results.append(result)
+            if on_result is not None:
+                on_result(result)
+
+    try:
+        async with board.shown():
+            for ref, job in pending.items():
+                board.add(ref, ref)
+                if job.status:
+                    changed(job)
+            await asyncio.gather(*(watch(client, jobs) for client, jobs in groups if jobs))
+    except asyncio.CancelledError:
+        if pending:
+            tell_how_to_go_on(screen, pending, base_url)
+        raise
+    return results
+
+
+def _result(outcome: Outcome[Job], seconds: float) -> Result:
+    error = None if isinstance(outcome, Ready) else outcome.error()
+    return Result(ref_of(outcome.job), outcome.job, error, seconds)
+
+
+def tell_how_to_go_on(screen: Screen, refs: Iterable[str], base_url: str | None) -> None:
+    """Say that jobs go on without us, and the command that waits for them again."""
+    refs = list(refs)
+    goes = "goes" if len(refs) == 1 else "go"
+    it = "it" if len(refs) == 1 else "them"
+    screen.warn(f"{plural(len(refs), 'job')} {goes} on at the server. To watch {it} again:")
+    screen.warn(Text(f"  {watch_command(refs, base_url)}", no_wrap=True, overflow="ignore"))
+
+
+STARTED: tuple[Column[Job], ...] = (
+    Column("job", ref_of, fold=True),
+    Column("status", lambda job: job.status),
+)
+RESULTS: tuple[Column[Result], ...] = (
+    Column("job", lambda r: r.ref, fold=True),
+    Column("status", lambda r: Text(printable(r.job.status or "unknown"), style=_style(r))),
+    Column("took", lambda r: f"{r.seconds:.0f} s", right=True, least=50),
+    Column("made", lambda r: made_by(r.job), least=60, fold=True),
+    Column("reason", lambda r: r.job.reason, least=100, fold=True),
+)
+
+
+def _style(result: Result) -> str:
+    if result.error is None:
+        return "green"
+    return "yellow" if result.goes_on else "red"
+
+
+def made_by(job: Job) -> str:
+    """What came out of a job that names it: a model, an evaluation, an endpoint."""
+    for name in ("model_id", "deployment_id", "endpoint", "num_questions"):
+        if value := getattr(job, name, None):
+            return str(value)
+    return ""
+
+
+async def waited(
+    common: Common,
+    groups: Sequence[tuple[Client, Sequence[Job]]],
+    timeout: float | None,
+    *,
+    told: bool = True,
+) -> Exit:
+    """Wait for jobs and show how they ended; returns the exit code for all of them.
+
+    With *told* False only bad ends are shown, since something else will tell the good one.
+    """
+    screen = common.screen
+
+    def ended(result: Result) -> None:
+        if common.jsonl and (told or result.error is not None):
+            screen.show(result.as_json())
+
+    results = await follow(
+        screen, groups, timeout=timeout, base_url=common.base_url, on_result=ended
+    )
+    shown = [result for result in results if told or result.error is not None]
+    if not common.jsonl and shown:
+        screen.rows(shown, RESULTS, as_json=Result.as_json)
+    for result in results:
+        if result.error is not None:
+            style = "yellow" if result.goes_on else "red"
+            screen.warn(Text.assemble((f"{result.ref}: ", style), sentence_of(result.error)))
+    if left := [result.ref for result in results if result.goes_on]:
+        tell_how_to_go_on(screen, left, common.base_url)
+    return overall(result.exit for result in results)
+
+
+def started(common: Common, *jobs: Job) -> Exit:
+    """Tell that *jobs* run, and how to wait for them."""
+    screen = common.screen
+    if len(jobs) == 1 and screen.form != "jsonl":
+        screen.show(job_json(jobs[0]), Text(jobs[0].id))
+    else:
+        screen.rows(jobs, STARTED, as_json=job_json)
+    if jobs:
+        how = watch_command(map(ref_of, jobs), common.base_url)
+        screen.say(Text(f"Started. To wait for the end: {how}", overflow="fold"))
+    return Exit.OK

@@ -1,0 +1,147 @@
+"""``models``, ``deploy`` and ``undeploy``."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from rich.text import Text
+
+from ..errors import NugenError, printable
+from ..resources._base import Job
+from ..resources.models import AlignedModel, BaseModel
+from .common import DEFAULTS, Common, Flag, Names, Patience, command
+from .exits import Exit, exit_for, overall, sentence_of
+from .follow import started, waited
+from .screen import Column, percent
+
+J = TypeVar("J", bound=Job)
+
+_ALIGNED: tuple[Column[AlignedModel], ...] = (
+    Column("id", lambda m: m.id, fold=True),
+    Column("name", lambda m: m.name or m.alignment_project, least=60),
+    Column("base model", lambda m: m.base_model, least=80),
+    Column("state", lambda m: m.deployment_status or m.status),
+    Column(
+        "before", lambda m: percent(m.performance_metrics.accuracy_before), right=True, least=100
+    ),
+    Column("accuracy", lambda m: percent(_accuracy(m)), right=True),
+    Column("calls", lambda m: m.usage_count, right=True, least=110),
+    Column("created", lambda m: m.created_date, least=120),
+)
+_BASE: tuple[Column[BaseModel], ...] = (
+    Column("id", lambda m: m.id, fold=True),
+    Column("name", lambda m: m.name, least=60),
+    Column("size", lambda m: m.parameters, least=50),
+    Column("type", lambda m: m.type, least=70),
+    Column("can be aligned", lambda m: m.alignment_ready),
+)
+
+
+def _accuracy(model: AlignedModel) -> float | None:
+    metrics = model.performance_metrics
+    return metrics.accuracy_after if metrics.accuracy_after is not None else metrics.accuracy
+
+
+@command(
+    "nugen-async models", "nugen-async models --base", "nugen-async models --json | jq '.[].id'"
+)
+async def models(*, base: Flag = False, common: Common = DEFAULTS) -> int:
+    """List the account's aligned models, or those to start from.
+
+    Parameters
+    ----------
+    base
+        List the base models instead.
+    """
+    screen = common.screen
+    async with common.nugen() as nugen:
+        if base:
+            screen.rows(
+                await nugen.models.list_base(), _BASE, nothing="The server lists no base models."
+            )
+        else:
+            found = await nugen.models.list_aligned()
+            screen.rows(found, _ALIGNED, nothing="No aligned models yet: nugen-async align -h")
+    return Exit.OK
+
+
+@command("nugen-async deploy model-9 --wait", "nugen-async deploy model-9 model-10")
+async def deploy(
+    model_ids: Names,
+    /,
+    *,
+    early: Flag = False,
+    wait: Flag = False,
+    timeout: Patience = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Bring models into service; each costs money until it is undeployed.
+
+    Parameters
+    ----------
+    model_ids
+        The models' IDs; of the model, not of the alignment.
+    early
+        Deploy a checkpoint while the model still trains (--contract plural).
+    wait
+        Wait until they serve.
+    timeout
+        Wait so many seconds at most; the deployment goes on.
+    """
+    async with common.nugen() as nugen:
+        jobs, refusals = await _each(
+            common, model_ids, lambda model_id: nugen.models.deploy(model_id, early=early)
+        )
+        if wait and jobs:
+            return overall((await waited(common, [(nugen, jobs)], timeout), *refusals))
+        return overall((started(common, *jobs), *refusals))
+
+
+@command("nugen-async undeploy model-9", "nugen-async undeploy model-9 model-10 --wait")
+async def undeploy(
+    model_ids: Names,
+    /,
+    *,
+    wait: Flag = False,
+    timeout: Patience = None,
+    common: Common = DEFAULTS,
+) -> int:
+    """Take models out of service, so that they cost nothing.
+
+    Parameters
+    ----------
+    model_ids
+        The models' IDs.
+    wait
+        Wait until they are out.
+    timeout
+        Wait so many seconds at most; the undeployment goes on.
+    """
+    async with common.nugen() as nugen:
+        jobs, refusals = await _each(common, model_ids, nugen.models.undeploy)
+        if wait and jobs:
+            return overall((await waited(common, [(nugen, jobs)], timeout), *refusals))
+        return overall((started(common, *jobs), *refusals))
+
+
+async def _each(
+    common: Common, model_ids: list[str], begin: Callable[[str], Awaitable[J]]
+) -> tuple[list[J], list[Exit]]:
+    """The jobs that could be begun, and the exit codes of the refusals, which are told at once.
+
+    One refusal hides no other job: what is in service costs money.
+    """
+    answers = await asyncio.gather(*map(begin, model_ids), return_exceptions=True)
+    jobs: list[J] = []
+    refusals: list[Exit] = []
+    for model_id, answer in zip(model_ids, answers, strict=True):
+        if isinstance(answer, NugenError):
+            common.screen.warn(Text(f"{printable(model_id)}: {sentence_of(answer)}"))
+            refusals.append(exit_for(answer))
+        elif isinstance(answer, BaseException):
+            raise answer
+        else:
+            jobs.append(answer)
+    return jobs, refusals
