@@ -28,8 +28,8 @@ _COLUMNS: tuple[Column[Benchmark], ...] = (
     Column("name", lambda b: b.benchmark_name),
     Column("status", lambda b: b.status),
     Column("questions", lambda b: b.num_questions, right=True),
-    Column("documents", lambda b: len(b.documents) or None, right=True, least=80),
-    Column("created", lambda b: b.created, least=90),
+    Column("documents", lambda b: len(b.documents) or None, right=True, rank=2),
+    Column("created", lambda b: b.created, rank=1),
 )
 _QUESTIONS: tuple[Column[Question], ...] = (
     Column("no", lambda q: q.question_num, right=True),

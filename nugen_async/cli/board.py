@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections import Counter
-from collections.abc import AsyncGenerator, Iterator
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from typing import Literal
 
-from attrs import define, field
+from attrs import define, field, frozen
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.live import Live
 from rich.progress_bar import ProgressBar
@@ -17,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ..errors import printable
-from .screen import Screen, duration, plural
+from .screen import Screen, clock, duration, plural
 
 End = Literal["ok", "bad", "parked", "open"]
 
@@ -32,7 +33,8 @@ _MARKS: dict[End, tuple[str, str, str]] = {
     "parked": ("‖", "=", "yellow"),
     "open": ("…", ".", "yellow"),
 }
-_MIDDLE, _WIDE = 64, 92
+_BAR = 8
+"""A shorter bar says nothing."""
 
 
 @define(eq=False)
@@ -41,6 +43,7 @@ class Row:
 
     title: str
     began: float
+    step: str = ""
     stage: str = ""
     status: str = ""
     progress: float | None = None
@@ -55,11 +58,16 @@ class Row:
         """Seconds since it was first shown, until its end."""
         return (self.ended if self.ended is not None else now) - self.began
 
-    def remaining(self, now: float) -> float | None:
+    def remaining(self, now: float) -> str:
         """The estimate, counted down since it was heard."""
         if self.left is None or self.end is not None:
-            return None
-        return max(0.0, self.left - (now - self.heard))
+            return ""
+        return f"{duration(max(0.0, self.left - (now - self.heard)))} left"
+
+    @property
+    def where(self) -> str:
+        """The stage, with its number."""
+        return f"{self.step} {self.stage}".strip()
 
     def news(self) -> bool:
         """Whether a line is due: another stage or status, or a quarter further."""
@@ -116,13 +124,15 @@ class Board:
         key: str,
         status: str,
         *,
+        step: str = "",
         stage: str = "",
         progress: float | None = None,
         left: float | None = None,
     ) -> None:
         """News of a job: *progress* as a share of 1, *left* in seconds; None is not known."""
         row, now = self.rows[key], asyncio.get_running_loop().time()
-        row.stage, row.status, row.heard = stage or row.stage, status, now
+        row.step, row.stage = step or row.step, stage or row.stage
+        row.status, row.heard = status, now
         row.progress, row.left = progress, left
         self._line(row, now)
 
@@ -150,11 +160,10 @@ class Board:
                 self._summed = now
                 console.print(f"{now - self._began:6.1f} s  {self.summary()}")
         elif row.status and (row.news() or row.end is not None):
-            parts = [f"{now - self._began:6.1f} s", row.title, row.stage, printable(row.status)]
+            parts = [f"{now - self._began:6.1f} s", row.title, row.where, printable(row.status)]
             if row.progress is not None and row.end is None:
                 parts.append(f"{row.progress:.0%}")
-            if (left := row.remaining(now)) is not None:
-                parts.append(f"about {duration(left)} left")
+            parts.append(row.remaining(now))
             if row.note:
                 parts.append(printable(row.note))
             console.print("  ".join(part for part in parts if part))
@@ -178,33 +187,25 @@ class Board:
     # -- bars ---------------------------------------------------------------------------------------
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """As many rows as fit, those that go on first, and a line that sums up the rest."""
-        width, height = options.max_width, console.height
+        """As many rows as fit, those that go on first, and a line that sums up all."""
         rows = list(self.rows.values())
-        room = max(1, height - 3)
-        if len(rows) > room:
-            rows.sort(key=lambda row: row.end is not None)
+        room = max(1, console.height - 3)
+        hidden = len(rows) - room
+        if hidden > 0:
+            rows = sorted(rows, key=lambda row: row.end is not None)[:room]
+        layout = Layout.of(rows, self._now, options.max_width)
         grid = Table.grid(padding=(0, 1), expand=False)
-        grid.add_column(width=1)
-        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=max(12, width // 3))
-        grid.add_column(no_wrap=True, overflow="ellipsis", max_width=26)
-        if width >= _MIDDLE:
-            grid.add_column(width=min(30, width - 56), vertical="middle")
-        for _ in range(3 if width >= _WIDE else 2):
-            grid.add_column(justify="right", no_wrap=True)
-        for row in rows[:room]:
-            grid.add_row(*self._cells(row, width, ascii_only=options.ascii_only))
+        for justify, width in layout.columns():
+            grid.add_column(justify=justify, width=width, no_wrap=True, overflow="ellipsis")
+        for row in rows:
+            grid.add_row(*self._cells(row, layout, ascii_only=options.ascii_only))
         yield grid
-        if len(rows) > room or len(rows) > 1:
-            more = f"{len(rows) - room} more.  " if len(rows) > room else ""
-            yield Text(
-                f"{more}{plural(len(rows), 'job')}: {self.summary()}",
-                style="dim",
-                no_wrap=True,
-                overflow="ellipsis",
-            )
+        if len(self.rows) > 1:
+            more = f"and {hidden} more; " if hidden > 0 else ""
+            text = f"{more}{plural(len(self.rows), 'job')}: {self.summary()}"
+            yield Text(text, style="dim", no_wrap=True, overflow="ellipsis")
 
-    def _cells(self, row: Row, width: int, *, ascii_only: bool) -> Iterator[RenderableType]:
+    def _cells(self, row: Row, layout: Layout, *, ascii_only: bool) -> Iterator[RenderableType]:
         now = self._now
         if row.end is None:
             yield Text(".") if ascii_only else self._spinner.render(now)
@@ -212,14 +213,58 @@ class Board:
             fancy, simple, style = _MARKS[row.end]
             yield Text(simple if ascii_only else fancy, style=style)
         yield Text(row.title)
-        yield Text("  ".join(part for part in (row.stage, printable(row.status)) if part))
-        if width >= _MIDDLE:
-            if row.progress is None:
-                yield Text("")
-            else:
-                yield ProgressBar(total=1.0, completed=row.progress)
+        if layout.stage:
+            yield Text(row.where)
+        if layout.status:
+            yield Text(printable(row.status), style="dim" if row.stage else "")
+        if layout.bar:
+            blank = row.progress is None
+            yield Text("") if blank else ProgressBar(total=1.0, completed=row.progress or 0.0)
         yield Text("" if row.progress is None else f"{row.progress:.0%}")
-        left = row.remaining(now)
-        if width >= _WIDE:
-            yield Text("" if left is None else f"{duration(left)} left", style="dim")
-        yield Text(duration(row.elapsed(now)), style="dim")
+        if layout.left:
+            yield Text(row.remaining(now), style="dim")
+        yield Text(clock(row.elapsed(now)), style="dim")
+
+
+@frozen
+class Layout:
+    """How wide each column of the board is; 0 for one that has no room."""
+
+    title: int
+    stage: int
+    status: int
+    bar: int
+    left: int
+    elapsed: int
+
+    @classmethod
+    def of(cls, rows: Sequence[Row], now: float, width: int) -> Layout:
+        """What fits: the bar goes first, then the status of a stage, then the estimate."""
+        title = min(_widest(row.title for row in rows), max(10, width // 3))
+        stage = _widest(row.where for row in rows)
+        status = min(26, max(10, _widest(printable(row.status) for row in rows)))
+        left = max(8, _widest(row.remaining(now) for row in rows))
+        elapsed = max(4, _widest(clock(row.elapsed(now)) for row in rows))
+        room = width - (1 + 1 + title + 1 + 4 + 1 + elapsed) - (stage + 1 if stage else 0)
+        if room < status + left + 2:
+            if stage:
+                status = 0
+            if room < status + left + 2:
+                left = 0
+        room -= sum(part + 1 for part in (status, left) if part) + 1
+        return cls(title, stage, status, min(30, room) if room >= _BAR else 0, left, elapsed)
+
+    def columns(self) -> Iterator[tuple[Literal["left", "right"], int]]:
+        """Each column's justification and width, from left to right."""
+        yield "left", 1
+        for width in (self.title, self.stage, self.status, self.bar):
+            if width:
+                yield "left", width
+        yield "right", 4
+        for width in (self.left, self.elapsed):
+            if width:
+                yield "right", width
+
+
+def _widest(texts: Iterable[str]) -> int:
+    return max(map(cell_len, texts), default=0)

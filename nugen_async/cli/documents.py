@@ -27,10 +27,10 @@ _COLUMNS: tuple[Column[Document], ...] = (
     Column("id", lambda d: d.id, fold=True),
     Column("file", lambda d: d.filename),
     Column("status", lambda d: d.status),
-    Column("done", lambda d: percent(d.hints().progress), right=True, least=70),
-    Column("size", lambda d: "" if d.size is None else f"{d.size:,}", right=True, least=70),
-    Column("uploaded", lambda d: d.upload_date, least=90),
-    Column("categories", lambda d: ", ".join(d.categories), least=110),
+    Column("done", lambda d: percent(d.hints().progress), right=True, rank=3),
+    Column("size", lambda d: "" if d.size is None else f"{d.size:,}", right=True, rank=3),
+    Column("uploaded", lambda d: d.upload_date, rank=2),
+    Column("categories", lambda d: ", ".join(d.categories), rank=4),
 )
 
 

@@ -142,9 +142,9 @@ STARTED: tuple[Column[Job], ...] = (
 RESULTS: tuple[Column[Result], ...] = (
     Column("job", lambda r: r.ref, fold=True),
     Column("status", lambda r: Text(printable(r.job.status or "unknown"), style=_style(r))),
-    Column("took", lambda r: f"{r.seconds:.0f} s", right=True, least=50),
-    Column("made", lambda r: made_by(r.job), least=60, fold=True),
-    Column("reason", lambda r: r.job.reason, least=100, fold=True),
+    Column("took", lambda r: f"{r.seconds:.0f} s", right=True, rank=1),
+    Column("made", lambda r: made_by(r.job), rank=2, fold=True),
+    Column("reason", lambda r: r.job.reason, rank=3, fold=True),
 )
 
 

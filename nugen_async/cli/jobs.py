@@ -88,10 +88,10 @@ class Look:
 LOOKS: tuple[Column[Look], ...] = (
     Column("job", lambda look: look.ref, fold=True),
     Column("status", lambda look: look.job.status),
-    Column("done", lambda look: percent(look.job.hints().progress), right=True, least=44),
-    Column("left", lambda look: _left(look.job), right=True, least=54),
-    Column("made", lambda look: made_by(look.job), least=70, fold=True),
-    Column("reason", lambda look: look.job.reason, least=100, fold=True),
+    Column("done", lambda look: percent(look.job.hints().progress), right=True, rank=1),
+    Column("left", lambda look: _left(look.job), right=True, rank=2),
+    Column("made", lambda look: made_by(look.job), rank=3, fold=True),
+    Column("reason", lambda look: look.job.reason, rank=4, fold=True),
 )
 
 

@@ -1,4 +1,4 @@
-"""How many requests went out, and for whom: an aiohttp trace."""
+"""How many requests went out, for whom, and how many jobs each told of: an aiohttp trace."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ import aiohttp
 from attrs import define, field
 
 _NOBODY = ""
+_LISTS = frozenset({"list", "alignment-project", "documents", "evaluations"})
+"""How the paths end that list jobs; all others that the client looks at tell of one."""
+
 _who: ContextVar[str] = ContextVar("who", default=_NOBODY)
 
 
@@ -24,6 +27,10 @@ class Meter:
 
     own: Counter[str] = field(factory=Counter[str])
     looks: int = 0
+    told: int = 0
+    """How many jobs all looks told of: one, or as many as the client waits for in that list."""
+    waiting: Counter[str] = field(factory=Counter[str])
+    """How many jobs of each kind are waited for now, by a word in the path of their list."""
 
     @property
     def total(self) -> int:
@@ -49,10 +56,15 @@ class Meter:
         self,
         session: aiohttp.ClientSession,  # noqa: ARG002 - the signature is aiohttp's
         context: SimpleNamespace,  # noqa: ARG002
-        params: aiohttp.TraceRequestStartParams,  # noqa: ARG002
+        params: aiohttp.TraceRequestStartParams,
     ) -> None:
         name = _who.get()
-        if name == _NOBODY:
-            self.looks += 1
-        else:
+        if name != _NOBODY:
             self.own[name] += 1
+            return
+        self.looks += 1
+        path = params.url.path
+        if path.rpartition("/")[2] in _LISTS:
+            self.told += sum(count for kind, count in self.waiting.items() if kind in path)
+        else:
+            self.told += 1

@@ -20,21 +20,19 @@ J = TypeVar("J", bound=Job)
 
 _ALIGNED: tuple[Column[AlignedModel], ...] = (
     Column("id", lambda m: m.id, fold=True),
-    Column("name", lambda m: m.name or m.alignment_project, least=60),
-    Column("base model", lambda m: m.base_model, least=80),
+    Column("name", lambda m: m.name or m.alignment_project, rank=1),
+    Column("base model", lambda m: m.base_model, rank=2),
     Column("state", lambda m: m.deployment_status or m.status),
-    Column(
-        "before", lambda m: percent(m.performance_metrics.accuracy_before), right=True, least=100
-    ),
+    Column("before", lambda m: percent(m.performance_metrics.accuracy_before), right=True, rank=3),
     Column("accuracy", lambda m: percent(_accuracy(m)), right=True),
-    Column("calls", lambda m: m.usage_count, right=True, least=110),
-    Column("created", lambda m: m.created_date, least=120),
+    Column("calls", lambda m: m.usage_count, right=True, rank=5),
+    Column("created", lambda m: m.created_date, rank=4),
 )
 _BASE: tuple[Column[BaseModel], ...] = (
     Column("id", lambda m: m.id, fold=True),
-    Column("name", lambda m: m.name, least=60),
-    Column("size", lambda m: m.parameters, least=50),
-    Column("type", lambda m: m.type, least=70),
+    Column("name", lambda m: m.name, rank=3),
+    Column("size", lambda m: m.parameters, rank=1),
+    Column("type", lambda m: m.type, rank=2),
     Column("can be aligned", lambda m: m.alignment_ready),
 )
 

@@ -14,6 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 import attrs
 from attrs import define, field, frozen
 from rich import box
+from rich.cells import cell_len
 from rich.console import Console, RenderableType
 from rich.table import Table
 from rich.text import Text
@@ -24,9 +25,13 @@ T = TypeVar("T")
 
 Form = Literal["people", "json", "jsonl"]
 
-_MINUTE, _HOUR, _DAY = 60.0, 3600.0, 86_400.0
+_MINUTE, _HOUR = 60.0, 3600.0
 _PIPED_WIDTH = 160
 _CELL = 200
+_EMPTY = "-"
+_GAP = 2
+_FOLDED = 32
+"""A column that may be folded needs no more room than this."""
 _HIDDEN = frozenset({"raw"})
 
 
@@ -76,12 +81,13 @@ def plain(value: Any) -> Any:
 
 @frozen
 class Column(Generic[T]):
-    """One column of a table: its title, what stands in it, and the narrowest terminal that shows it."""
+    """One column of a table: its title and what stands in it."""
 
     title: str
     value: Callable[[T], object]
     right: bool = False
-    least: int = 0
+    rank: int = 0
+    """The columns of the highest rank go first where the terminal is narrow; those of rank 0 stay."""
     fold: bool = False
     """Break what is too long, so that it can be copied whole; else it is shortened."""
 
@@ -150,10 +156,13 @@ class Screen:
         self.out.file.flush()
 
 
-def table(values: Iterable[T], columns: Sequence[Column[T]], width: int) -> Table:
-    """*values* as a table, without the columns that a terminal of this *width* has no room for."""
-    shown = [column for column in columns if column.least <= width]
-    made = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+def table(values: Sequence[T], columns: Sequence[Column[T]], width: int) -> Table:
+    """*values* as a table, without the columns that *width* has no room for, and the empty ones."""
+    cells = {column: [cell(column.value(value)) for value in values] for column in columns}
+    shown = [c for c in columns if c.rank == 0 or any(text.plain != _EMPTY for text in cells[c])]
+    while _width(shown, cells) > width and (last := max(column.rank for column in shown)):
+        shown = [column for column in shown if column.rank != last]
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     for column in shown:
         made.add_column(
             column.title,
@@ -161,9 +170,15 @@ def table(values: Iterable[T], columns: Sequence[Column[T]], width: int) -> Tabl
             overflow="fold" if column.fold else "ellipsis",
             no_wrap=not column.fold,
         )
-    for value in values:
-        made.add_row(*(cell(column.value(value)) for column in shown))
+    for row in zip(*(cells[column] for column in shown), strict=True):
+        made.add_row(*row)
     return made
+
+
+def _width(columns: Sequence[Column[T]], cells: Mapping[Column[T], Sequence[Text]]) -> int:
+    widths = [max(cell_len(c.title), *(text.cell_len for text in cells[c])) for c in columns]
+    limits = [min(w, _FOLDED) if c.fold else w for w, c in zip(widths, columns, strict=True)]
+    return sum(limits) + _GAP * (len(columns) - 1)
 
 
 def sheet(value: object) -> Table:
@@ -183,7 +198,7 @@ def cell(value: object) -> Text:
         case Text():
             return value
         case None | "" | () | []:
-            return Text("-", style="dim")
+            return Text(_EMPTY, style="dim")
         case bool():
             return Text("yes" if value else "no")
         case float():
@@ -209,20 +224,28 @@ def _flat(value: object) -> object:
 
 def duration(seconds: float) -> str:
     """A time span for people, never more exact than they need it."""
-    if seconds < _MINUTE:
+    if seconds < 2 * _MINUTE:
         return f"{seconds:.0f} s"
-    if seconds < _HOUR:
-        return f"{seconds // _MINUTE:.0f} min {seconds % _MINUTE:02.0f} s"
-    if seconds < _DAY:
-        return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:02.0f} min"
-    return f"{seconds // _DAY:.0f} d {seconds % _DAY // _HOUR:.0f} h"
+    if seconds < 2 * _HOUR:
+        return f"{seconds / _MINUTE:.0f} min"
+    return f"{seconds // _HOUR:.0f} h {seconds % _HOUR // _MINUTE:02.0f} min"
 
 
-def percent(share: float | None, *, signed: bool = False) -> str:
+def clock(seconds: float) -> str:
+    """A time span that runs: ``0:07``, ``1:12:05``."""
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
+
+
+def percent(share: float | None) -> str:
     """A share of 1 as percent."""
-    if share is None or not math.isfinite(share):
-        return ""
-    return f"{100 * share:+.1f} %" if signed else f"{100 * share:.1f} %"
+    return "" if share is None or not math.isfinite(share) else f"{100 * share:.1f} %"
+
+
+def points(difference: float | None) -> str:
+    """A difference of two shares in percentage points, with its sign."""
+    return "" if difference is None else f"{100 * difference:+.1f} pp"
 
 
 def plural(count: int, one: str, many: str = "") -> str:
