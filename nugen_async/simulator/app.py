@@ -63,13 +63,14 @@ class Service:
     keep_alive: float = 75.0
     clock: Clock = field(init=False)
     server: web.Server = field(init=False, repr=False)
-    _closing: asyncio.Event = field(factory=asyncio.Event, init=False, repr=False)
+    _closing: asyncio.Future[None] = field(init=False, repr=False)
     _numbers: WeakKeyDictionary[asyncio.BaseTransport, int] = field(
         factory=WeakKeyDictionary[asyncio.BaseTransport, int], init=False, repr=False
     )
 
     def __attrs_post_init__(self) -> None:
         self.clock = clock_of(self.world)
+        self._closing = asyncio.get_running_loop().create_future()
         self.server = web.Server(
             self._serve,
             access_log=None,
@@ -79,14 +80,15 @@ class Service:
 
     async def aclose(self) -> None:
         """Let go of what still waits, and close every connection."""
-        self._closing.set()
+        self.let_go()
         await asyncio.sleep(0)
         self.server.pre_shutdown()
         await self.server.shutdown(_LAST_WAIT)
 
     def let_go(self) -> None:
         """End every stall and delay."""
-        self._closing.set()
+        if not self._closing.done():
+            self._closing.set_result(None)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         taken = await self._taken(request)
@@ -98,11 +100,7 @@ class Service:
         return await self._sent(request, response)
 
     async def _wait(self, seconds: float | None) -> None:
-        try:
-            async with asyncio.timeout(seconds):
-                await self._closing.wait()
-        except TimeoutError:
-            pass
+        await asyncio.wait((self._closing,), timeout=seconds)
 
     async def _taken(self, request: web.BaseRequest) -> SimRequest:
         form, content = None, b""

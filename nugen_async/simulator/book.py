@@ -155,6 +155,7 @@ class Book:
     data_jobs: dict[str, DataJob] = field(factory=dict[str, DataJob], init=False, repr=False)
     tasks: dict[str, str] = field(factory=dict[str, str], init=False, repr=False)
     file_names: dict[str, str] = field(factory=dict[str, str], init=False, repr=False)
+    benchmark_names: dict[str, str] = field(factory=dict[str, str], init=False, repr=False)
     born: dict[str, float] = field(factory=dict[str, float], init=False, repr=False)
     counts: Counter[str] = field(factory=Counter[str], init=False, repr=False)
 

@@ -168,6 +168,16 @@ def test_a_contract_that_is_off_is_the_routes_404(
     assert call(served)[0] in (200, 422)
 
 
+def test_a_name_is_taken_once_where_the_contract_says_so(nugen: Make) -> None:
+    call = nugen(trusting=True)
+    new = {"document_ids": ["d"], "n_samples": 3, "benchmark_name": "b"}
+    made = call.ok(f"POST {V3}/benchmarks/create", new)["benchmark_id"]
+    status, body = call(f"POST {V3}/benchmarks/create", new)
+    assert (status, body["detail"]["benchmark_id"]) == (409, made)
+    call.world.duplicate_names = frozenset()
+    call.ok(f"POST {V3}/benchmarks/create", new)
+
+
 def test_the_framework_answers_what_is_no_route(nugen: Make) -> None:
     call = nugen()
     assert call("GET /nowhere") == (404, {"detail": "Not Found"})

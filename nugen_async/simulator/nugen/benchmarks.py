@@ -40,7 +40,7 @@ def create(book: Book, ask: Ask) -> Answer:
         size=int(float(body[count_key])),
         source="generated",
     )
-    book.benchmarks[made] = benchmark
+    _keep(book, benchmark)
     told = {_id_key(ask): made, "status": word(ask.generation, "running")}
     if ask.generation == "G4":
         told["benchmark_name"] = benchmark.name
@@ -60,7 +60,7 @@ def upload(book: Book, ask: Ask) -> Answer:
     questions = _questions(file.content or b"")
     if document_id not in book.documents and not book.trusting:
         raise Refused(400, f"Unknown document: {document_id}")
-    _refuse_duplicate(book, ask, name if ask.plural else None)
+    _refuse_duplicate(book, ask, name)
     made = book.new_id("benchmark", ask.now)
     benchmark = Benchmark(
         **book.course("benchmark", made, ask.now, span=book.uploaded_benchmark),
@@ -71,7 +71,7 @@ def upload(book: Book, ask: Ask) -> Answer:
         description=form_text(ask, "description", needed=False) or None,
         questions=questions,
     )
-    book.benchmarks[made] = benchmark
+    _keep(book, benchmark)
     plural = ask.generation == "G4"
     told: dict[str, Any] = {
         _id_key(ask): made,
@@ -86,13 +86,14 @@ def upload(book: Book, ask: Ask) -> Answer:
 
 def _refuse_duplicate(book: Book, ask: Ask, name: str | None) -> None:
     contract = "plural" if ask.plural else "documented"
-    if name is None or contract not in book.duplicate_names:
-        return
-    for benchmark in book.benchmarks.values():
-        if benchmark.name == name:
-            raise Refused(
-                409, {"message": "A benchmark of this name exists", "benchmark_id": benchmark.id}
-            )
+    existing = None if name is None else book.benchmark_names.get(name)
+    if existing is not None and contract in book.duplicate_names:
+        raise Refused(409, {"message": "A benchmark of this name exists", "benchmark_id": existing})
+
+
+def _keep(book: Book, benchmark: Benchmark) -> None:
+    book.benchmarks[benchmark.id] = benchmark
+    book.benchmark_names.setdefault(benchmark.name, benchmark.id)
 
 
 def _questions(content: bytes) -> list[tuple[int, str, str]]:
