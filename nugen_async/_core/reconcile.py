@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -21,8 +21,11 @@ OnUnknown = Literal["raise", "reconcile"] | None
 
 TOKEN_LENGTH = 10
 _SHORTEST_TOKEN = 6
-SKEW = timedelta(seconds=90)
-"""How far creation times may be off after the clocks were compared by the `Date` header."""
+SKEW = timedelta(minutes=15)
+"""How far creation times may be off, after the clocks were compared by the `Date` header.
+
+Wide, because a candidate too many is a question, and one too few a second bill.
+"""
 
 
 def token_of(*parts: object) -> str:
@@ -85,23 +88,11 @@ class Sighting:
     created: datetime | None = None
 
 
-@frozen
-class Verdict:
-    """What a look at the list says: the ids that fit, oldest first."""
-
-    candidates: tuple[str, ...] = ()
-
-    @property
-    def found(self) -> str | None:
-        """The one id that fits; None when none or several do."""
-        return self.candidates[0] if len(self.candidates) == 1 else None
-
-
-def judge(wanted: Wanted, seen: Iterable[Sighting], taken: Collection[str] = ()) -> Verdict:
-    """Which of *seen* may be what was *wanted*; *taken* are ids that are known to be something else."""
-    fits = [s for s in seen if s.id and s.id not in taken and _fits(wanted, s)]
+def judge(wanted: Wanted, seen: Iterable[Sighting]) -> tuple[str, ...]:
+    """The ids of those *seen* that may be what was *wanted*, oldest first."""
+    fits = [s for s in seen if s.id and _fits(wanted, s)]
     fits.sort(key=lambda s: (s.created is None, s.created.timestamp() if s.created else 0.0))
-    return Verdict(tuple(dict.fromkeys(s.id for s in fits)))
+    return tuple(dict.fromkeys(s.id for s in fits))
 
 
 def _fits(wanted: Wanted, seen: Sighting) -> bool:

@@ -214,15 +214,14 @@ def _to_undeploy(spec: Workflow, progress: Progress) -> bool:
     return bool(progress.model_id or spec.model_id)
 
 
-def retried(progress: Progress, *, create_unknown: bool = False) -> Progress:
+def retried(progress: Progress) -> Progress:
     """*progress* made ready for another try: failures forgotten, what was spent is made anew.
 
-    What is there is kept. What may be there is looked for again; only with *create_unknown*, by which the
-    caller says that it is not there, is it made anew.
+    What is there is kept, and what may be there is looked for again.
     """
     records = dict(progress.records)
     for failure in progress.failures:
-        if failure.spent or (failure.unknown and create_unknown):
+        if failure.spent:
             attempt = records.get(failure.stage, _NOTHING_YET).attempt
             records[failure.stage] = Record(attempt=attempt + 1)
     evaluated = records.get(Stage.EVALUATION, _NOTHING_YET).done

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+from collections import Counter
+from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
+from weakref import WeakValueDictionary
+
+from attrs import frozen
 
 from .._core.reconcile import new_token
+from ..errors import InvalidRequestError
 from .course import End, Progress, Record
+from .spec import Workflow
 
 
 class Ledger(Protocol):
@@ -48,17 +54,77 @@ class Ledger(Protocol):
         ...
 
 
+@frozen(kw_only=True)
+class Row:
+    """One workflow in a store: what is wanted, and how far it is."""
+
+    key: str
+    position: int
+    spec: Workflow
+    end: End
+    progress: Progress
+
+
+class Store(Ledger, Protocol):
+    """A ledger that outlives the process, and knows what was wanted."""
+
+    async def admit(self, specs: Sequence[Workflow]) -> list[str]:
+        """Write a row for each workflow that has none; returns the keys of all, in order."""
+        ...
+
+    async def keys(self) -> list[tuple[str, End]]:
+        """Every key, and how its workflow stands, in the order of their coming."""
+        ...
+
+    async def row(self, key: str) -> Row:
+        """Everything about one workflow."""
+        ...
+
+    async def rows(self) -> list[Row]:
+        """Everything about every workflow, in the order of their coming."""
+        ...
+
+    async def reopen(self) -> list[str]:
+        """Make every workflow that failed or is unknown ready to go on; returns their keys."""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of it."""
+        ...
+
+
+def check_once(keys: Sequence[str]) -> None:
+    """Raise `InvalidRequestError` when a key comes twice."""
+    twice = sorted(key for key, count in Counter(keys).items() if count > 1)
+    if twice:
+        raise InvalidRequestError(f"keys that come twice: {_some(twice)}")
+
+
+def check_changed(changed: Sequence[str]) -> None:
+    """Raise `InvalidRequestError` when keys stand for other workflows than before."""
+    if changed:
+        raise InvalidRequestError(f"other workflows were run under these keys: {_some(changed)}")
+
+
+def _some(keys: Sequence[str], most: int = 10) -> str:
+    more = f" and {len(keys) - most} more" if len(keys) > most else ""
+    return ", ".join(keys[:most]) + more
+
+
 class Claims:
     """Claims within one process."""
 
     __slots__ = ("_locks",)
 
     def __init__(self) -> None:
-        self._locks: dict[str, asyncio.Lock] = {}
+        self._locks: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     def __call__(self, key: str) -> AbstractAsyncContextManager[None]:
         """A context in which nobody else of this process holds *key*."""
-        return self._locks.setdefault(key, asyncio.Lock())
+        lock = self._locks.get(key)
+        if lock is None:
+            lock = self._locks[key] = asyncio.Lock()
+        return lock
 
 
 class Memory:

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from .._core.age import server_time
-from .._core.reconcile import Sighting, Verdict, Wanted, judge, pauses, sighted
+from .._core.reconcile import Sighting, Wanted, judge, pauses, sighted
 from ..client import Nugen
 from .ledger import Ledger
 
@@ -36,22 +36,22 @@ class Lookups:
             "evaluation": _List(nugen.evaluations.list),
         }
 
-    async def find(self, kind: str, wanted: Wanted, intended: datetime) -> Verdict:
-        """The things that may be what was *wanted* and *intended* then.
+    async def find(self, kind: str, wanted: Wanted, intended: datetime) -> tuple[str, ...]:
+        """The ids of what may be what was *wanted* and *intended* then, oldest first.
 
-        An empty verdict is given only after the list had the time to show it.
+        None is told only after the list had the time to show it.
         """
         age = (datetime.now(UTC) - intended).total_seconds()
         waits = pauses(min(self._settle, self._settle - age))
         while True:
             glance = await self._lists[kind].glance()
             since = None if glance.ahead is None else intended + glance.ahead
-            fits = judge(evolve(wanted, since=since), glance.seen).candidates
+            fits = judge(evolve(wanted, since=since), glance.seen)
             if fits:
                 taken = await self._ledger.taken(fits)
                 fits = tuple(each for each in fits if each not in taken)
             if fits or (pause := next(waits, None)) is None:
-                return Verdict(fits)
+                return fits
             await asyncio.sleep(pause)
 
     async def aclose(self) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from attrs import evolve, frozen
 
-from .._core.reconcile import Verdict, Wanted, token_of
+from .._core.reconcile import Wanted, token_of
 from ..errors import ClientStateError, CreateOutcomeUnknownError, NugenError
 from .course import Record, Verb
 from .ledger import Ledger
@@ -17,6 +17,9 @@ from .lookups import Lookups
 _MOST_SENDINGS = 3
 """How often one create goes out whose answer is lost each time, and which is then found not to exist."""
 
+FAIL, CREATE = "fail", "create"
+Decide = Callable[[CreateOutcomeUnknownError], Awaitable[str]]
+"""What to do where no look can tell: `FAIL`, `CREATE` (it is not there), or the id to adopt."""
 Write = Callable[[Record], Awaitable[None]]
 
 
@@ -32,12 +35,17 @@ class Thing:
     """What to look for, by the token."""
 
 
+async def _fail(_: CreateOutcomeUnknownError) -> str:
+    return FAIL
+
+
 class Maker:
     """Makes things of one client and one ledger."""
 
-    def __init__(self, ledger: Ledger, lookups: Lookups) -> None:
+    def __init__(self, ledger: Ledger, lookups: Lookups, decide: Decide | None = None) -> None:
         self._ledger = ledger
         self._lookups = lookups
+        self._decide = decide or _fail
         self._flights: dict[str, asyncio.Task[Record]] = {}
 
     async def once(self, thing: Thing, record: Record, write: Write) -> Record:
@@ -49,48 +57,66 @@ class Maker:
         lost: CreateOutcomeUnknownError | None = None
         while record.verb is not Verb.AWAIT:
             if record.verb is Verb.LOOK:
-                record = await self._found(thing, record, lost, last=sent >= _MOST_SENDINGS)
-            else:
-                await self._ledger.turn()
-                token = token_of(self._ledger.series, thing.key, record.attempt)
-                intended = datetime.now(UTC).isoformat()
-                record = evolve(record, token=token, intended=intended)
-                await write(record)
-                sent += 1
-                try:
-                    record = evolve(record, ids=(await thing.send(token),))
-                except CreateOutcomeUnknownError as error:
-                    lost = error
-                    continue
-                except ClientStateError:
-                    raise
-                except NugenError:
-                    await write(evolve(record, intended=""))
-                    raise
+                record = await self._looked(thing, record, write, lost, last=sent >= _MOST_SENDINGS)
+                continue
+            await self._ledger.turn()
+            token = token_of(self._ledger.series, thing.key, record.attempt)
+            record = evolve(record, token=token, intended=datetime.now(UTC).isoformat())
             await write(record)
+            sent += 1
+            try:
+                record = evolve(record, ids=(await thing.send(token),))
+            except CreateOutcomeUnknownError as error:
+                lost = error
+            except ClientStateError:
+                raise
+            except NugenError:
+                await write(evolve(record, intended=""))
+                raise
+            else:
+                await write(record)
         return record
 
-    async def _found(
-        self, thing: Thing, record: Record, lost: CreateOutcomeUnknownError | None, *, last: bool
+    async def _looked(
+        self,
+        thing: Thing,
+        record: Record,
+        write: Write,
+        lost: CreateOutcomeUnknownError | None,
+        *,
+        last: bool,
     ) -> Record:
         """*record* with the id that was found, or without the intent when it surely was not taken."""
         wanted = thing.wanted(record.token)
         intended = datetime.fromisoformat(record.intended)
+        fits: tuple[str, ...] = ()
         try:
-            verdict = await self._lookups.find(thing.kind, wanted, intended)
+            fits = await self._lookups.find(thing.kind, wanted, intended)
         except ClientStateError:
             raise
         except NugenError as error:
-            raise _unknown(
-                thing, record, lost, Verdict(), f"the list cannot be read: {error}"
-            ) from error
-        if verdict.found is not None:
-            return evolve(record, ids=(verdict.found,))
-        if verdict.candidates:
-            raise _unknown(thing, record, lost, verdict, "several fit")
-        if last:
-            raise _unknown(thing, record, lost, verdict, "its answer was lost each time")
-        return evolve(record, intended="")
+            doubt = f"the list cannot be read: {error}"
+        else:
+            if not fits and not last:
+                return evolve(record, intended="")
+            doubt = "several fit" if fits else "its answer was lost each time"
+        async with self._ledger.claim(f"adopt:{thing.kind}"):
+            if await self._ledger.taken(fits):
+                return record  # somebody adopted one meanwhile, so look again
+            if len(fits) == 1:
+                record = evolve(record, ids=fits)
+            else:
+                record = await self._decided(record, _unknown(thing, record, lost, fits, doubt))
+            await write(record)
+        return record
+
+    async def _decided(self, record: Record, unknown: CreateOutcomeUnknownError) -> Record:
+        decision = await self._decide(unknown)
+        if decision == FAIL:
+            raise unknown
+        if decision == CREATE:
+            return Record(attempt=record.attempt + 1)
+        return evolve(record, ids=(decision,))
 
     async def shared(self, key: str, make: Callable[[Record, Write], Awaitable[Record]]) -> Record:
         """The record of a thing that several workflows use; whoever comes first makes it."""
@@ -125,7 +151,7 @@ def _unknown(
     thing: Thing,
     record: Record,
     lost: CreateOutcomeUnknownError | None,
-    verdict: Verdict,
+    fits: tuple[str, ...],
     reason: str,
 ) -> CreateOutcomeUnknownError:
     if lost is not None:
@@ -139,7 +165,7 @@ def _unknown(
             ended=lost.ended,
             look_for=lost.look_for,
             reason=f"{lost.reason}; {reason}",
-            candidates=verdict.candidates,
+            candidates=fits,
         )
     return CreateOutcomeUnknownError(
         kind=thing.kind,
@@ -147,5 +173,5 @@ def _unknown(
         started=record.intended,
         look_for=f"{thing.kind} with {record.token!r} in its name, made after {record.intended}",
         reason=f"the process ended while it was being sent; {reason}",
-        candidates=verdict.candidates,
+        candidates=fits,
     )

@@ -28,7 +28,7 @@ from .course import Done, End, Failure, Progress, next_step
 from .files import Files
 from .ledger import Ledger
 from .lookups import Lookups
-from .making import Maker
+from .making import Decide, Maker
 from .spec import Stage, Workflow
 from .stages import OnStep, Run, Tools
 
@@ -45,6 +45,8 @@ class Terms:
     """Seconds for one workflow in this run; what is under way on the server goes on."""
     settle: float = 60.0
     """Seconds that a list may take to show what was just created."""
+    decide: Decide | None = None
+    """Asked where no look can tell whether something was created; None: then the stage fails."""
     schedule: ScheduleLike = None
     """How patiently each job is looked at."""
 
@@ -65,7 +67,7 @@ class Runner:
         self._terms = terms or Terms()
         self._ledger = ledger
         self._lookups = Lookups(nugen, ledger, self._terms.settle)
-        self._maker = Maker(ledger, self._lookups)
+        self._maker = Maker(ledger, self._lookups, self._terms.decide)
         self._files = Files()
         self._tools = Tools(
             nugen=nugen,

@@ -1,0 +1,302 @@
+"""Many workflows at once: specifications in, outcomes out, and nothing lost when the process dies.
+
+A batch is a table, a row a workflow. The row is on the disk before anything is sent and after each step, so
+that the same call, run again, goes on where it stopped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+from collections import Counter, deque
+from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from types import TracebackType
+from typing import Literal, Self
+
+from .client import Nugen
+from .errors import (
+    ClientStateError,
+    ConfigurationError,
+    CreateOutcomeUnknownError,
+    InvalidRequestError,
+    JobStalledError,
+    WaitTimeoutError,
+)
+from .journal import Journal
+from .launching.course import End
+from .launching.ledger import Store
+from .launching.making import FAIL
+from .launching.outcomes import (
+    BatchStoppedError,
+    Failed,
+    Outcome,
+    Policy,
+    Ready,
+    Status,
+    TimedOut,
+    Unknown,
+    WorkflowFailedError,
+    ended,
+    outcome,
+    outcome_of,
+    status_of,
+    stop_if_hopeless,
+)
+from .launching.results import WorkflowResult, result_of
+from .launching.runner import Runner, Terms
+from .launching.spec import Workflow
+from .launching.stages import OnStep
+
+__all__ = [
+    "Ask",
+    "Batch",
+    "BatchStoppedError",
+    "Failed",
+    "Outcome",
+    "Policy",
+    "Ready",
+    "Status",
+    "TimedOut",
+    "Unknown",
+    "WorkflowFailedError",
+]
+
+Ask = Callable[[CreateOutcomeUnknownError], Awaitable[str] | str]
+"""Answers ``"create"`` (it is not there: make it), ``"fail"``, or the id of the one to adopt."""
+
+OnUnknown = Literal["fail", "create"] | Ask
+
+_CREATES = 8
+"""How often a create that surely was not taken goes out again: a batch meets more rate limits than a call."""
+
+
+class Batch:
+    """Workflows with a journal. Made by `Batch.open`, used as ``async with``."""
+
+    def __init__(
+        self,
+        target: str | os.PathLike[str],
+        nugen: Nugen,
+        *,
+        on_unknown: OnUnknown = "fail",
+        settle: float = 60.0,
+    ) -> None:
+        self._target = target
+        self._nugen = nugen.with_options(max_retries=_CREATES)
+        self._on_unknown = on_unknown
+        self._settle = settle
+        self._opened: Store | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._running = False
+
+    @classmethod
+    def open(
+        cls,
+        target: str | os.PathLike[str],
+        nugen: Nugen,
+        *,
+        on_unknown: OnUnknown = "fail",
+        settle: float = 60.0,
+    ) -> Self:
+        """A batch on the journal *target*: a file, or ``postgresql://...`` (extra ``procrastinate``).
+
+        *on_unknown* is for creates of which no look can tell whether they were taken: ``"fail"`` reports
+        them as `Unknown`, ``"create"`` takes them as not taken (and may pay twice), a function is asked.
+        *settle* is how many seconds the server's lists may take to show something new.
+
+        Entering it raises `JournalLockedError` when another process owns the file, `JournalError` when it
+        is torn, foreign or of a newer version.
+        """
+        return cls(target, nugen, on_unknown=on_unknown, settle=settle)
+
+    async def __aenter__(self) -> Self:
+        self._opened = await open_store(self._target)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._stop(self._tasks)
+        if self._opened is not None:
+            await self._opened.aclose()
+
+    @property
+    def _store(self) -> Store:
+        if self._opened is None:
+            raise ClientStateError("the batch is not open: use it as `async with Batch.open(...)`")
+        return self._opened
+
+    async def run(
+        self,
+        specs: Iterable[Workflow] | AsyncIterable[Workflow] | None = None,
+        *,
+        at_once: int = 64,
+        timeout: float | None = None,
+        policy: Policy = "all",
+        on_step: OnStep | None = None,
+    ) -> AsyncGenerator[Outcome]:
+        """Run workflows, *at_once* at a time; yield one outcome each, as they end.
+
+        Without *specs* it is all that the journal holds. What ended before is yielded as it ended, what was
+        under way goes on, what has no row gets one. *timeout* is in seconds for one workflow, *on_step* is
+        called with a `Moment` at each step. Leaving the loop early leaves everything as it is.
+
+        Raises `InvalidRequestError` before anything is sent, for files that are missing, keys that come
+        twice or stood for another workflow; `BatchStoppedError` when the policy ended the run.
+        """
+        if at_once < 1:
+            raise InvalidRequestError(f"at_once must be at least 1, not {at_once}")
+        if isinstance(policy, float | int) and not 0 <= policy <= 1:
+            raise InvalidRequestError(f"a share is from 0 to 1, not {policy!r}")
+        if self._running:
+            raise ClientStateError("this batch is running already")
+        self._running = True
+        try:
+            terms = Terms(
+                on_step=on_step, timeout=timeout, settle=self._settle, decide=self._decide()
+            )
+            async with Runner(self._nugen, self._store, terms) as runner:
+                keys = await self._admit(specs, runner)
+                async for outcome in self._outcomes(runner, keys, at_once, policy):
+                    yield outcome
+        finally:
+            self._running = False
+
+    async def results(
+        self,
+        specs: Iterable[Workflow] | AsyncIterable[Workflow] | None = None,
+        *,
+        at_once: int = 64,
+        timeout: float | None = None,
+    ) -> list[WorkflowResult]:
+        """Run workflows; returns the results of all when all went well.
+
+        Raises an `ExceptionGroup` with the error of each that did not.
+        """
+        outcomes = [each async for each in self.run(specs, at_once=at_once, timeout=timeout)]
+        errors = [error for each in outcomes if (error := each.error()) is not None]
+        if errors:
+            raise ExceptionGroup(
+                f"{len(errors)} of {len(outcomes)} workflows did not end well", errors
+            )
+        return [each.result for each in outcomes]
+
+    async def status(self) -> Status:
+        """How many workflows stand how; sends nothing."""
+        return status_of(await self._store.rows())
+
+    async def outcomes(self) -> list[Outcome]:
+        """How every workflow that has ended did end; sends nothing."""
+        return [outcome_of(row, before=True) for row in await self._store.rows() if ended(row.end)]
+
+    async def retry_failed(self) -> int:
+        """Make what failed or is unknown ready for another try; returns how many. `run` goes on with them.
+
+        What is there is kept: only what failed on the server is made anew, and what is unknown is looked
+        for again.
+        """
+        return len(await self._store.reopen())
+
+    # -- inside -----------------------------------------------------------------------------------
+
+    def _decide(self) -> Callable[[CreateOutcomeUnknownError], Awaitable[str]]:
+        policy = self._on_unknown
+
+        async def decide(error: CreateOutcomeUnknownError) -> str:
+            if isinstance(policy, str):
+                return policy
+            answer = policy(error)
+            said = await answer if inspect.isawaitable(answer) else answer
+            return said or FAIL
+
+        return decide
+
+    async def _admit(
+        self, specs: Iterable[Workflow] | AsyncIterable[Workflow] | None, runner: Runner
+    ) -> list[tuple[str, End]]:
+        """The keys to run, and how each stands; rows are written for those that have none."""
+        if specs is None:
+            known = await self._store.keys()
+            await runner.check([row.spec for row in await self._store.rows() if not ended(row.end)])
+            return known
+        wanted = await _collected(specs)
+        keys = await self._store.admit(wanted)
+        ends = dict(await self._store.keys())
+        fresh = (spec for key, spec in zip(keys, wanted, strict=True) if not ended(ends[key]))
+        await runner.check(fresh)
+        return [(key, ends[key]) for key in keys]
+
+    async def _outcomes(
+        self, runner: Runner, keys: list[tuple[str, End]], at_once: int, policy: Policy
+    ) -> AsyncGenerator[Outcome]:
+        left = deque(key for key, end in keys if not ended(end))
+        over = deque(key for key, end in keys if ended(end))
+        news: asyncio.Queue[Outcome | BaseException] = asyncio.Queue()
+
+        async def work() -> None:
+            try:
+                while left:
+                    news.put_nowait(await self._one(runner, left.popleft()))
+            except Exception as error:  # noqa: BLE001 # whoever reads the outcomes gets it
+                news.put_nowait(error)
+
+        tally: Counter[type[Outcome]] = Counter()
+        tasks = {asyncio.create_task(work()) for _ in range(min(at_once, len(left)))}
+        self._tasks |= tasks
+        try:
+            for _ in keys:
+                if over:
+                    row = await self._store.row(over.popleft())
+                    told: Outcome | BaseException = outcome_of(row, before=True)
+                else:
+                    told = await news.get()
+                if not isinstance(told, Outcome):
+                    raise told
+                tally[type(told)] += 1
+                yield told
+                stop_if_hopeless(policy, tally, len(keys))
+        finally:
+            await self._stop(tasks)
+
+    async def _one(self, runner: Runner, key: str) -> Outcome:
+        async with self._store.claim(f"workflow:{key}"):
+            row = await self._store.row(key)
+            if ended(row.end):
+                return outcome_of(row, before=True)
+            try:
+                course = await runner.resume(key, row.spec, row.progress)
+            except (WaitTimeoutError, JobStalledError) as error:
+                result = result_of(key, row.spec, (await self._store.row(key)).progress)
+                return TimedOut(key=key, result=result, exception=error)
+            return outcome(row, course)
+
+    async def _stop(self, tasks: set[asyncio.Task[None]]) -> None:
+        stopped = list(tasks)
+        self._tasks -= tasks
+        for task in stopped:
+            task.cancel()
+        await asyncio.gather(*stopped, return_exceptions=True)
+
+
+async def _collected(specs: Iterable[Workflow] | AsyncIterable[Workflow]) -> list[Workflow]:
+    if isinstance(specs, AsyncIterable):
+        return [spec async for spec in specs]
+    return list(specs)
+
+
+async def open_store(target: str | os.PathLike[str], *, watch: bool = False) -> Store:
+    """The journal at *target*; with *watch* only to look at."""
+    text = os.fspath(target)
+    if not text.startswith(("postgresql://", "postgres://")):
+        return await Journal.open(target, watch=watch)
+    try:
+        from .integrations.procrastinate import PostgresJournal  # noqa: PLC0415 # an extra
+    except ImportError as error:
+        raise ConfigurationError(
+            f"a journal in PostgreSQL needs more: pip install 'nugen-async[procrastinate]' ({error})"
+        ) from error
+    return await PostgresJournal.open(text)

@@ -1,0 +1,59 @@
+"""What a workflow amounts to: the ids of what it made, and what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from attrs import field, frozen
+
+from .course import Progress, Scores
+from .spec import Stage, Workflow
+
+
+@frozen(kw_only=True)
+class WorkflowResult:
+    """What a workflow made and measured. Ids are empty, numbers None, where a part did not run."""
+
+    key: str
+    name: str
+    document_ids: tuple[str, ...] = ()
+    benchmark_id: str = ""
+    alignment_id: str = ""
+    model_id: str = ""
+    endpoint: str = ""
+    evaluation_id: str = ""
+    base_accuracy: float | None = None
+    aligned_accuracy: float | None = None
+    uncertainty: float | None = None
+    """Of the aligned model."""
+    waited: Mapping[str, float] = field(factory=dict[str, float])
+    """Seconds of waiting per stage."""
+    still_deployed: bool = False
+    """The model may still be deployed, and cost money."""
+
+    @property
+    def difference(self) -> float | None:
+        """Aligned accuracy minus base accuracy."""
+        if self.base_accuracy is None or self.aligned_accuracy is None:
+            return None
+        return self.aligned_accuracy - self.base_accuracy
+
+
+def result_of(key: str, spec: Workflow, progress: Progress) -> WorkflowResult:
+    """What *progress* amounts to so far."""
+    scores = progress.scores or Scores()
+    return WorkflowResult(
+        key=key,
+        name=spec.name,
+        document_ids=(*spec.document_ids, *progress.of(Stage.DOCUMENTS).ids),
+        benchmark_id=spec.benchmark_id or progress.of(Stage.BENCHMARK).id,
+        alignment_id=progress.of(Stage.ALIGNMENT).id,
+        model_id=spec.model_id or progress.model_id,
+        endpoint=progress.endpoint,
+        evaluation_id=progress.of(Stage.EVALUATION).id,
+        base_accuracy=scores.base,
+        aligned_accuracy=scores.aligned,
+        uncertainty=scores.uncertainty,
+        waited={str(s): r.waited for s, r in progress.records.items() if r.waited},
+        still_deployed=progress.serving,
+    )

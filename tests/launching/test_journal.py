@@ -1,0 +1,216 @@
+"""The journal's file: whose it is, what it refuses, and that it then stays as it was."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from nugen_async.journal import Journal, JournalError, JournalLockedError
+from nugen_async.launching.course import End, Progress, Record
+from nugen_async.launching.owner import Owner
+from nugen_async.launching.spec import Stage
+from nugen_async.workflows import Workflow
+
+SPEC = Workflow(name="n", key="k", base_model="b", document_ids=["d"])
+
+
+def digest(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+@pytest.fixture
+async def filled(tmp_path: Path) -> Path:
+    path = tmp_path / "runs.db"
+    journal = await Journal.open(path)
+    specs = [Workflow(name=f"n{n}", base_model="b", document_ids=["d"]) for n in range(300)]
+    await journal.admit(specs)
+    await journal.aclose()
+    return path
+
+
+async def test_what_was_awaited_is_there_when_the_file_is_opened_again(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    journal = await Journal.open(path)
+    await journal.admit([SPEC])
+    record = Record(token="t", intended="2026-01-01T00:00:00+00:00", ids=("al-1",))
+    progress = Progress().noted(Stage.ALIGNMENT, record)
+    await journal.end("k", progress, End.READY)
+    await journal.write_shared("document:x", record)
+    series = journal.series
+    await journal.aclose()
+
+    journal = await Journal.open(path)
+    row = await journal.row("k")
+    assert (row.spec, row.end, row.progress) == (SPEC, End.READY, progress)
+    assert await journal.shared("document:x") == record
+    assert await journal.taken(["al-1", "al-2"]) == {"al-1"}
+    assert journal.series == series
+    await journal.aclose()
+
+
+def test_only_its_owner_can_read_it(filled: Path) -> None:
+    assert stat.S_IMODE(filled.stat().st_mode) == 0o600
+
+
+async def test_a_second_owner_is_refused_but_may_look(filled: Path) -> None:
+    journal = await Journal.open(filled)
+    with pytest.raises(JournalLockedError, match=f"process {os.getpid()}"):
+        await Journal.open(filled)
+    looking = await Journal.open(filled, watch=True)
+    assert len(await looking.rows()) == 300
+    await looking.aclose()
+    await journal.aclose()
+    await (await Journal.open(filled)).aclose()
+
+
+async def test_a_killed_owner_leaves_it_free_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    code = (
+        "import asyncio, sys\n"
+        "from nugen_async.journal import Journal\n"
+        "async def main():\n"
+        "    await Journal.open(sys.argv[1])\n"
+        "    print('open', flush=True)\n"
+        "    await asyncio.sleep(60)\n"
+        "asyncio.run(main())\n"
+    )
+    with subprocess.Popen(  # noqa: ASYNC220 # a line from it is waited for below
+        [sys.executable, "-c", code, str(path)], stdout=subprocess.PIPE, text=True
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == "open\n"
+        with pytest.raises(JournalLockedError, match=f"process {child.pid}"):
+            await Journal.open(path)
+        child.send_signal(signal.SIGKILL)
+        child.wait()
+    await (await Journal.open(path)).aclose()
+
+
+def test_an_owner_elsewhere_is_alive_while_its_heart_beats() -> None:
+    here = Owner.here()
+    there = Owner(host="elsewhere", pid=here.pid, started=here.started, nonce="n")
+    reborn = Owner(host=here.host, pid=here.pid, started="long ago", nonce="n")
+
+    assert here.alive(beat=0, now=10_000)
+    assert not reborn.alive(beat=10_000, now=10_000)
+    assert there.alive(beat=9_990, now=10_000)
+    assert not there.alive(beat=9_000, now=10_000)
+    assert Owner.from_json(here.to_json()) == here
+
+
+async def test_who_lost_the_lease_writes_nothing_more(filled: Path) -> None:
+    journal = await Journal.open(filled)
+    with sqlite3.connect(filled) as other:
+        other.execute("UPDATE lease SET owner = ?", (Owner.here().to_json(),))
+    other.close()
+    key = (await Journal.open(filled, watch=True)).series
+    with pytest.raises(JournalLockedError, match="taken it over"):
+        await journal.write_shared(key, Record())
+    await journal.aclose()
+
+
+def cut_in_half(path: Path) -> None:
+    os.truncate(path, path.stat().st_size // 2)
+
+
+def overwritten_inside(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(os.urandom(path.stat().st_size - 8192))
+
+
+def text(path: Path) -> None:
+    path.write_text("These are my notes, not a database.\n" * 50)
+
+
+def foreign(path: Path) -> None:
+    path.unlink()
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE mine (a)")
+    db.close()
+
+
+def newer(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("PRAGMA user_version = 99")
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("harm", "said"),
+    [
+        (cut_in_half, "torn"),
+        (overwritten_inside, "torn"),
+        (text, "not a journal"),
+        (foreign, "another program's"),
+        (newer, r"newer version \(schema 99"),
+    ],
+)
+@pytest.mark.parametrize("watch", [False, True])
+async def test_a_file_that_cannot_be_used_is_told_and_stays_as_it_was(
+    filled: Path, harm: Callable[[Path], None], said: str, *, watch: bool
+) -> None:
+    harm(filled)
+    before = digest(filled)
+    with pytest.raises(JournalError, match=said):
+        await Journal.open(filled, watch=watch)
+
+    assert digest(filled) == before
+
+
+async def test_a_file_that_another_program_locks_is_told(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nugen_async.launching.file._BUSY", 0.05)
+    before = digest(filled)
+    other = sqlite3.connect(filled, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(JournalLockedError, match="another program"):
+        await Journal.open(filled)
+    other.execute("ROLLBACK")
+    other.close()
+
+    assert digest(filled) == before
+
+
+@pytest.mark.looptime(False)  # real time
+async def test_a_slow_disk_does_not_stop_the_loop(filled: Path) -> None:
+    journal = await Journal.open(filled)
+    other = sqlite3.connect(filled, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    writing = asyncio.create_task(journal.write_shared("key", Record()))
+    for _ in range(5):
+        await asyncio.sleep(0.01)
+    assert not writing.done()
+    other.execute("ROLLBACK")
+    other.close()
+    await writing
+    await journal.aclose()
+
+
+async def test_many_writes_share_few_commits(filled: Path) -> None:
+    journal = await Journal.open(filled)
+    log = filled.with_name("runs.db-wal")
+    before = log.stat().st_size if log.exists() else 0
+    await asyncio.gather(*(journal.write_shared(f"k{n}", Record()) for n in range(500)))
+
+    assert log.stat().st_size - before < 500 * 4096
+    await journal.aclose()
+
+
+async def test_a_place_that_does_not_exist_is_told(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="No such file"):
+        await Journal.open(tmp_path / "nowhere" / "runs.db")
+    with pytest.raises(JournalError, match="no such file"):
+        await Journal.open(tmp_path / "runs.db", watch=True)
+    assert not (tmp_path / "runs.db").exists()
