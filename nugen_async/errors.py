@@ -133,7 +133,10 @@ class APIStatusError(APIError):
                 for key in ("message", "msg", "error", "detail"):
                     if isinstance(said := self.detail.get(key), str):
                         return said
-                return str(dict(self.detail))
+                try:
+                    return str(dict(self.detail))
+                except RecursionError:
+                    return "(nested too deeply to show)"
 
     def __str__(self) -> str:
         parts = [f"{self._request} answered {self.status}"]

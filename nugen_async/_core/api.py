@@ -16,13 +16,13 @@ from attrs import evolve, field, frozen
 
 from ..errors import (
     APIStatusError,
-    APITimeoutError,
     CreateOutcomeUnknownError,
     DecodeError,
     NugenError,
 )
 from . import interpret
 from .codec import structure
+from .events import Events
 from .gate import Urgency
 from .retry import Fate, Retry, fate
 from .transport import Timeout, Transport
@@ -106,37 +106,30 @@ class Api:
         options = self.options
         if urgency is None:
             urgency = Urgency.CREATE if call.effect is Effect.CREATE else Urgency.CALL
-        if options.timeout.total is None:
-            return await self._settled(call, options.retry, urgency)
-        try:
-            async with asyncio.timeout(options.timeout.total):
-                return await self._settled(call, options.retry, urgency)
-        except TimeoutError as error:
-            if isinstance(error, NugenError):
-                raise
-            raise APITimeoutError(
-                method=call.method,
-                url=self.transport.url(call.path),
-                reason=f"not done within {options.timeout.total:g} s in all",
-            ) from None
+        return await self._settled(call, options.retry, urgency, self._deadline())
+
+    def _deadline(self) -> float | None:
+        total = self.options.timeout.total
+        return None if total is None else asyncio.get_running_loop().time() + total
 
     async def look(self, call: Call[Any]) -> tuple[Json, Response]:
         """The payload of *call* after one sending at the lowest urgency; the poller retries by itself."""
-        return await self._settled(call, None, Urgency.POLL)
+        return await self._settled(call, None, Urgency.POLL, None)
 
     async def _settled(
-        self, call: Call[Any], retry: Retry | None, urgency: Urgency
+        self, call: Call[Any], retry: Retry | None, urgency: Urgency, deadline: float | None
     ) -> tuple[Json, Response]:
         """Send on the documented route, and where that *route* is missing on the plural one."""
         other = call.alternative
         try:
-            got = await self._tried(call, retry, urgency)
+            got = await self._tried(call, retry, urgency, deadline)
         except APIStatusError as error:
             if other is None or not interpret.route_is_missing(error):
                 if call.empty_on_404 and error.status == 404:  # noqa: PLR2004 # Not Found
                     return [], Response(404, {}, b"[]")
                 raise
-            got = await self._settled(evolve(other, alternative=None), retry, urgency)
+            other = evolve(other, alternative=None)
+            got = await self._settled(other, retry, urgency, deadline)
             self.dialect.learn(call.noun, "plural")
             return got
         if other is not None:
@@ -144,24 +137,35 @@ class Api:
         return got
 
     async def _tried(
-        self, call: Call[Any], retry: Retry | None, urgency: Urgency
+        self, call: Call[Any], retry: Retry | None, urgency: Urgency, deadline: float | None
     ) -> tuple[Json, Response]:
+        """As many sendings as *retry* allows; none is waited for that would come after *deadline*."""
         tries = 0
         while True:
             try:
-                return await self._once(call, urgency)
+                return await self._once(call, urgency, deadline)
             except NugenError as error:
                 tries += 1
                 pause = retry.pause(error, call.effect, tries) if retry else None
                 if pause is None:
                     raise
+                if deadline is not None:
+                    now = asyncio.get_running_loop().time()
+                    if now + pause >= deadline:
+                        raise
                 log.info("%s %s: %s; again in %.1f s", call.method, call.path, error, pause)
             await asyncio.sleep(pause)
 
-    async def _once(self, call: Call[Any], urgency: Urgency) -> tuple[Json, Response]:
+    async def _once(
+        self, call: Call[Any], urgency: Urgency, deadline: float | None
+    ) -> tuple[Json, Response]:
         transport, options = self.transport, self.options
         response = await transport.exchange(
-            call, timeout=options.timeout, urgency=urgency, headers=options.headers
+            call,
+            timeout=options.timeout,
+            urgency=urgency,
+            headers=options.headers,
+            deadline=deadline,
         )
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s -> %d", call.method, call.path, response.status)
@@ -193,29 +197,32 @@ class Api:
     @contextlib.asynccontextmanager
     async def stream(self, call: Call[Any]) -> AsyncGenerator[AsyncIterator[str]]:
         """The `data` of each server-sent event of the answer, as it comes. Sent once, never again."""
-        async with self.download(call) as pieces:
-            yield _events(pieces)
+        async with self.transport.stream(
+            call,
+            timeout=self.options.timeout,
+            headers=self.options.headers,
+            deadline=self._deadline(),
+        ) as (head, pieces):
+            if not 200 <= head.status < 300:  # noqa: PLR2004 # HTTP's successes
+                self._payload(call, head)
+            async with contextlib.aclosing(self._events(pieces, call, head)) as events:
+                yield events
 
-
-async def _events(pieces: AsyncIterator[bytes]) -> AsyncGenerator[str]:
-    """The data of server-sent events, in the line forms of the HTML standard; ends at ``[DONE]``."""
-    rest = b""
-    data: list[str] = []
-    async for piece in pieces:
-        rest += piece
-        *lines, rest = rest.replace(b"\r\n", b"\n").split(b"\n")
-        for line in lines:
-            if line:
-                name, _, value = line.partition(b":")
-                if name == b"data":
-                    data.append(value.removeprefix(b" ").decode("utf-8", "replace"))
-            elif data:
-                event, data = "\n".join(data), []
-                if event.strip() == "[DONE]":
-                    return
+    async def _events(
+        self, pieces: AsyncIterator[bytes], call: Call[Any], head: Response
+    ) -> AsyncGenerator[str]:
+        events = Events()
+        async for piece in pieces:
+            for event in events.feed(piece):
                 yield event
-    if data and (event := "\n".join(data)).strip() != "[DONE]":
-        yield event
+            if events.done:
+                return
+        try:
+            for event in events.end():
+                yield event
+        except DecodeError as error:
+            url = self.transport.url(call.path)
+            raise interpret.located(error, head, call.method, url) from None
 
 
 def _unknown(call: Call[Any], error: NugenError, started: datetime) -> CreateOutcomeUnknownError:

@@ -32,7 +32,7 @@ def refusal(response: Response, method: str, url: str, wall_now: float) -> APISt
         method=method,
         url=url,
         status=response.status,
-        detail=_detail(response.body),
+        detail=_detail(response.body) or _elsewhere(response),
         request_id=response.request_id,
         retry_after=retry_after(response.headers.get("retry-after"), wall_now),
         body=_shown(response.body),
@@ -77,18 +77,24 @@ def _shown(body: bytes) -> str:
     return body[:_SHOWN].decode("utf-8", "replace")
 
 
+def _elsewhere(response: Response) -> str | None:
+    """That a redirect was not followed: the key goes to no other host, and no body is sent twice."""
+    place = response.headers.get("location")
+    if not place or not 300 <= response.status < 400:  # noqa: PLR2004 # HTTP's redirects
+        return None
+    return f"it points to {place}, which is not followed"
+
+
 def _detail(body: bytes) -> Detail:
     """What an error body says, whatever form it has; None for HTML, an empty or an unreadable one."""
     try:
         said = loads(body)
-    except DecodeError:
+        if isinstance(said, dict):
+            found = (said[key] for key in ("detail", "error", "message") if said.get(key))
+            said = next(found, said) or None
+        return _parsed(said)
+    except (DecodeError, RecursionError):
         return None
-    if isinstance(said, dict):
-        for key in ("detail", "error", "message"):
-            if said.get(key):
-                return _parsed(said[key])
-        return said or None
-    return _parsed(said)
 
 
 def _parsed(said: Any) -> Detail:

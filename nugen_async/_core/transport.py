@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import math
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
 from typing import Any
@@ -29,6 +30,8 @@ from .wire import Call, Effect, Part, Response
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _UPLOAD_RATE = 64 * 1024
 _MEGABYTE = 1024 * 1024
+_MOVED = frozenset({301, 302, 307, 308})
+_HOPS = 3
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, RuntimeError, EOFError)
 
 
@@ -192,19 +195,27 @@ class Transport:
         timeout: Timeout,
         urgency: Urgency,
         headers: Mapping[str, str] | None = None,
+        deadline: float | None = None,
     ) -> Response:
         """Send *call* once, and bring back the whole answer, whatever its status.
 
+        The answer to a GET that points elsewhere on the same origin is that of the place pointed to.
+        *deadline* is in the loop's time, and bounds the wait for a turn as well.
         Raises `APITimeoutError`, `APIConnectionError`, `ClientStateError`; nothing foreign.
         """
         loop = self.open()
         gate = self.gate
         if not gate.enter_now(urgency):
-            await gate.enter(urgency)
+            await self._turn(call, urgency, deadline)
         try:
-            async with asyncio.timeout(_allowance(call, timeout.attempt)):
+            allowed = _allowance(call, timeout.attempt)
+            if deadline is not None:
+                allowed = min(deadline - loop.time(), allowed or math.inf)
+            async with asyncio.timeout(allowed):
                 async with await self._request(call, timeout, headers) as answer:
                     body = await _whole(answer, self.settings.largest_body)
+                if answer.status in _MOVED and call.method == "GET":
+                    answer, body = await self._followed(answer, body, call, timeout, headers)
         except NugenError:
             raise
         except _FOREIGN as error:
@@ -215,6 +226,37 @@ class Transport:
             gate.leave()
         return Response(answer.status, answer.headers, body, loop.time())
 
+    async def _turn(self, call: Call[Any], urgency: Urgency, deadline: float | None) -> None:
+        """Wait to be let in, but not beyond *deadline*."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self.gate.enter(urgency)
+        except TimeoutError:
+            raise APITimeoutError(
+                method=call.method,
+                url=self.url(call.path),
+                reason="its turn to be sent did not come in time",
+                sent=False,
+            ) from None
+
+    async def _followed(
+        self,
+        answer: aiohttp.ClientResponse,
+        body: bytes,
+        call: Call[Any],
+        timeout: Timeout,
+        headers: Mapping[str, str] | None,
+    ) -> tuple[aiohttp.ClientResponse, bytes]:
+        """Where *answer* points to; itself when that is another origin, which must not see the key."""
+        for _ in range(_HOPS):
+            target = _target(answer)
+            if answer.status not in _MOVED or target is None:
+                break
+            async with await self._request(call, timeout, headers, target) as there:
+                body = await _whole(there, self.settings.largest_body)
+            answer = there
+        return answer, body
+
     @contextlib.asynccontextmanager
     async def stream(
         self,
@@ -222,34 +264,38 @@ class Transport:
         *,
         timeout: Timeout,
         headers: Mapping[str, str] | None = None,
+        deadline: float | None = None,
     ) -> AsyncGenerator[tuple[Response, AsyncIterator[bytes]]]:
         """Send *call* once; yield the head of the answer, and its body as it comes.
 
-        `timeout.attempt` bounds the wait for the head and for each piece of the body. A refusal (a status
-        that is no success) is read whole into the response.
+        `timeout.attempt` bounds the wait for the head and for each piece of the body, *deadline* (in the
+        loop's time) all of it. A refusal (a status that is no success) is read whole into the response.
         """
         loop = self.open()
         gate = self.gate
-        await gate.enter(Urgency.CALL)
-        url = self.url(call.path)
+        await self._turn(call, Urgency.CALL, deadline)
+        bounds = _Bounds(call, self.url(call.path), timeout.attempt, deadline)
         try:
-            async with _ours(call, url):
-                async with asyncio.timeout(_allowance(call, timeout.attempt)):
-                    answer = await self._request(call, timeout, headers)
+            async with bounds.applied():
+                answer = await self._request(call, timeout, headers)
             async with answer:
                 body = b""
                 if answer.status >= 300:  # noqa: PLR2004 # HTTP's successes end here
-                    async with _ours(call, url), asyncio.timeout(timeout.attempt):
+                    async with bounds.applied():
                         body = await _whole(answer, self.settings.largest_body)
                 head = Response(answer.status, answer.headers, body, loop.time())
-                pieces = _pieces(answer, call, url, timeout.attempt, self.settings.largest_body)
+                pieces = _pieces(answer, bounds, self.settings.largest_body)
                 async with contextlib.aclosing(pieces):
                     yield head, pieces
         finally:
             gate.leave()
 
     async def _request(
-        self, call: Call[Any], timeout: Timeout, headers: Mapping[str, str] | None
+        self,
+        call: Call[Any],
+        timeout: Timeout,
+        headers: Mapping[str, str] | None,
+        target: URL | None = None,
     ) -> aiohttp.ClientResponse:
         if call.json is not None:
             data: Any = dumps(call.json)
@@ -260,10 +306,14 @@ class Transport:
         if call.headers or headers:
             sent = CIMultiDict(sent)
             sent.update({**call.headers, **(headers or {})})
-        url = URL(self._base + call.path, encoded=True)
+        url = target
+        if url is None:
+            url = URL(self._base + call.path, encoded=True)
+            if call.query:
+                url = url.with_query(dict(call.query))
         return await self._pick(call.effect).request(
             call.method,
-            url.with_query(dict(call.query)) if call.query else url,
+            url,
             data=data,
             headers=sent,
             allow_redirects=False,
@@ -323,32 +373,54 @@ def _check_size(size: int, largest: int) -> None:
         raise aiohttp.ClientPayloadError(f"the body is over {largest} bytes; the rest was not read")
 
 
+def _target(answer: aiohttp.ClientResponse) -> URL | None:
+    """Where *answer* points to, if that is on its own origin."""
+    place = answer.headers.get("Location")
+    try:
+        there = answer.url.join(URL(place)) if place else None
+        return there if there and there.origin() == answer.url.origin() else None
+    except ValueError:
+        return None
+
+
+@frozen
+class _Bounds:
+    """How long each step of a stream may take, and what its failure is called."""
+
+    call: Call[Any]
+    url: str
+    pause: float | None
+    deadline: float | None
+
+    @contextlib.asynccontextmanager
+    async def applied(self) -> AsyncGenerator[None]:
+        """Bound what is done inside, and turn what it raises into ours, without the frames.
+
+        The frames are dropped because their local variables hold the headers, and so the key.
+        """
+        now = asyncio.get_running_loop().time()
+        ends = [at for at in (self.deadline, self.pause and now + self.pause) if at is not None]
+        try:
+            async with asyncio.timeout_at(min(ends, default=None)):
+                yield
+        except NugenError:
+            raise
+        except _FOREIGN as error:
+            raise _translated(error.with_traceback(None), self.call.method, self.url) from None
+
+
 async def _pieces(
-    answer: aiohttp.ClientResponse, call: Call[Any], url: str, pause: float | None, largest: int
+    answer: aiohttp.ClientResponse, bounds: _Bounds, largest: int
 ) -> AsyncGenerator[bytes]:
     size = 0
     while True:
-        async with _ours(call, url), asyncio.timeout(pause):
+        async with bounds.applied():
             piece = await answer.content.readany()
             size += len(piece)
             _check_size(size, largest)
         if not piece:
             return
         yield piece
-
-
-@contextlib.asynccontextmanager
-async def _ours(call: Call[Any], url: str) -> AsyncGenerator[None]:
-    """Turn what aiohttp, the sockets and the clock raise into ours, without their frames.
-
-    The frames are dropped because their local variables hold the headers, and so the key.
-    """
-    try:
-        yield
-    except NugenError:
-        raise
-    except _FOREIGN as error:
-        raise _translated(error.with_traceback(None), call.method, url) from None
 
 
 def _translated(error: Exception, method: str, url: str) -> NugenError:
