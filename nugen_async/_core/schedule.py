@@ -150,7 +150,9 @@ class Schedule:
     growth: float = 1 / 30
     """Without an estimate: from `steady` to `cap` the interval is this fraction of the age."""
     net: float = 0.25
-    """No sleep is longer than this fraction of the age, or than `steady` where that is more."""
+    """With an estimate no sleep is longer than this fraction of the age,"""
+    stride: float = 25.0
+    """or than this, where that is more."""
     longest: float = 600.0
     """The longest sleep of all: the clock of a suspended laptop stands still."""
     trust: float = 0.8
@@ -178,7 +180,15 @@ class Schedule:
         return cls(delays=factory, floor=floor, longest=longest)
 
     def __attrs_post_init__(self) -> None:
-        numbers = (self.first, self.floor, self.steady, self.cap, self.net, self.longest)
+        numbers = (
+            self.first,
+            self.floor,
+            self.steady,
+            self.cap,
+            self.net,
+            self.stride,
+            self.longest,
+        )
         if not (min(numbers) > 0 and 0 < self.trust <= 1 and self.jitter >= 0 and self.growth >= 0):
             raise ValueError(f"times and fractions must be positive: {self!r}")
 
@@ -188,7 +198,7 @@ class Schedule:
 
     def ceiling(self, age: float) -> float:
         """The longest sleep at this age."""
-        return max(self.floor, min(self.longest, max(self.steady, self.net * age)))
+        return max(self.floor, min(self.longest, max(self.stride, self.net * age)))
 
     def watch(self, *, age: float | None, now: float, rng: random.Random) -> Watch:
         """Start to watch a job of this *age*.

@@ -1,0 +1,1 @@
+"""How fast, how small, how steady: every figure of the README, repeated with ``python -m benchmarks``."""
