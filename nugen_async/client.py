@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
@@ -83,6 +84,7 @@ class _Client:
         trace_configs: Sequence[aiohttp.TraceConfig],
         middlewares: Sequence[Any],
         contract: Contract | None,
+        rng: random.Random | None,
     ) -> None:
         key = (api_key or os.environ.get(self._key_variable, "")).strip()
         if not key:
@@ -104,7 +106,10 @@ class _Client:
             trace_configs=trace_configs,
             middlewares=middlewares,
         )
-        options = Options(timeout=_timeout(timeout), retry=Retry(limit=_retries(max_retries)))
+        options = Options(
+            timeout=_timeout(timeout),
+            retry=Retry(limit=_retries(max_retries), rng=rng or random.Random()),
+        )
         self._pollers: dict[tuple[str, str], Poller[Any]] = {}
         self._furnish(Api(Transport(settings, session), Dialect(contract), options))
 
@@ -305,7 +310,8 @@ class Nugen(_Client):
     is for requests that may be sent again, and a create is sent again only when it surely was not taken.
     `session` is used and never closed. `contract` chooses the routes: ``"documented"``, ``"plural"``, or
     ``"auto"``, which tries the documented route once and remembers. `connections` is the most requests in
-    flight. `allow_http` names hosts that may be spoken to without TLS.
+    flight. `allow_http` names hosts that may be spoken to without TLS. `rng` spreads pauses; pass a seeded
+    one where runs must repeat.
 
     Raises `ConfigurationError` before any request when the key is missing or a setting makes no sense.
     """
@@ -328,6 +334,7 @@ class Nugen(_Client):
         allow_http: Sequence[str] = (),
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         middlewares: Sequence[Any] = (),
+        rng: random.Random | None = None,
     ) -> None:
         if contract not in {"documented", "plural", "auto"}:
             raise ConfigurationError(
@@ -345,6 +352,7 @@ class Nugen(_Client):
             trace_configs=trace_configs,
             middlewares=middlewares,
             contract=None if contract == "auto" else contract,
+            rng=rng,
         )
 
     def _authorization(self, key: str) -> str:
@@ -388,6 +396,7 @@ class SeekrFlow(_Client):
         allow_http: Sequence[str] = (),
         trace_configs: Sequence[aiohttp.TraceConfig] = (),
         middlewares: Sequence[Any] = (),
+        rng: random.Random | None = None,
     ) -> None:
         team = (team_id or os.environ.get("SEEKR_TEAM_ID", "")).strip()
         super().__init__(
@@ -402,6 +411,7 @@ class SeekrFlow(_Client):
             trace_configs=trace_configs,
             middlewares=middlewares,
             contract="documented",
+            rng=rng,
         )
 
     def _authorization(self, key: str) -> str:

@@ -382,7 +382,9 @@ class JobCollection(Collection, Generic[J]):
         """The one poller of this client for this noun, made at the first wait."""
         poller = self._pollers.get((self.service, self.noun))
         if poller is None:
-            poller = self._pollers[self.service, self.noun] = Poller(self._kind(), self._api)
+            poller = self._pollers[self.service, self.noun] = Poller(
+                self._kind(), self._api, self._api.options.retry.rng
+            )
         return poller
 
     def _kind(self) -> Kind[J]:

@@ -45,7 +45,7 @@ async def nouns(nugen: Nugen) -> None:
 
 
 async def waiting(nugen: Nugen, jobs: list[Alignment]) -> None:
-    async for outcome in nugen.wait_many(jobs, on_update=lambda job: print(job.progress)):
+    async for outcome in nugen.wait_many(jobs, on_update=lambda job: job.progress):
         assert_type(outcome, Outcome[Alignment])
         assert_type(outcome.job, Alignment)
         assert_type(outcome.unwrap(), Alignment)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -52,6 +53,12 @@ def world(minutes: float = 45, sigma: float = 0.0, **settings: Any) -> World:
     return World(**{"seed": 1, "times": times, "trusting": True, **settings})
 
 
+@pytest.fixture
+def aiohttp_in_virtual_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """aiohttp ages idle connections by `time.monotonic`; in these tests time is the loop's."""
+    monkeypatch.setattr("aiohttp.connector.monotonic", lambda: asyncio.get_running_loop().time())
+
+
 Open = Callable[..., AbstractAsyncContextManager[Site]]
 
 
@@ -59,9 +66,11 @@ Open = Callable[..., AbstractAsyncContextManager[Site]]
 async def opened(
     minutes: float = 45, sigma: float = 0.0, client: dict[str, Any] | None = None, **settings: Any
 ) -> AsyncGenerator[Site]:
-    async with Simulator(world=world(minutes, sigma, **settings)) as sim:
-        async with Nugen("test-key", base_url=sim.url, **(client or {})) as nugen:
-            yield Site(sim, nugen)
+    async with (
+        Simulator(world=world(minutes, sigma, **settings)) as sim,
+        Nugen("test-key", base_url=sim.url, rng=random.Random(1), **(client or {})) as nugen,
+    ):
+        yield Site(sim, nugen)
     left = [t for t in asyncio.all_tasks() if t is not asyncio.current_task()]
     assert left == []
     gc.collect()

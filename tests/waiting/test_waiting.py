@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import logging
 import pickle
@@ -343,7 +344,7 @@ async def test_a_404_just_after_create_is_given_a_grace(site: Open) -> None:
 async def test_a_404_that_stays_is_reported_after_the_grace(site: Open) -> None:
     async with site(minutes=10) as s:
         started = now()
-        with pytest.raises(JobUnreachableError, match="404|not on the list"):
+        with pytest.raises(JobUnreachableError, match=r"404|not on the list"):
             await s.nugen.alignments.handle("alignment-nobody").wait_until_ready()
         assert 60 <= now() - started <= 150
 
@@ -353,7 +354,7 @@ async def test_any_backoff_generator_sets_the_pace(site: Open) -> None:
         alignment = await s.start()
         await alignment.wait_until_ready(schedule=lambda: backoff.constant(100))
         times = [round(e.at) for e in s.sim.log.requests(operation="alignment_status")]
-    gaps = [b - a for a, b in zip(times, times[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(times)]
     assert set(gaps) <= {100, 101}
 
 

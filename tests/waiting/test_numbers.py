@@ -1,0 +1,128 @@
+"""What many waits cost together, counted on the server."""
+
+from __future__ import annotations
+
+import asyncio
+import statistics
+from collections import Counter
+
+import pytest
+
+from nugen_async import Ready
+from nugen_async.simulator import Fault, Lag, RateLimit, Simulator
+
+from .conftest import Open, Site
+
+
+async def ended(s: Site, count: int) -> dict[str, float]:
+    """Launch *count* alignments at once, wait for all of them; the lag of each in seconds."""
+    jobs = await s.start_many(count)
+    lags: dict[str, float] = {}
+    async for outcome in s.nugen.wait_many(jobs):
+        assert isinstance(outcome, Ready)
+        lags[outcome.job.id] = s.sim.now - s.sim.world.alignments[outcome.job.id].end
+    return lags
+
+
+def by_second(sim: Simulator) -> Counter[int]:
+    return Counter(int(e.at) for e in sim.log if e.method == "GET")
+
+
+@pytest.mark.parametrize("count", [1, 10, 300])
+async def test_a_round_never_takes_more_than_the_cheaper_way_and_the_ends(
+    site: Open, count: int
+) -> None:
+    async with site(minutes=30, sigma=0.3, estimates="right", progress="absent") as s:
+        await ended(s, count)
+        ends = Counter(int(s.sim.world.alignments[i].end) for i in s.sim.world.alignments)
+        for second, requests in by_second(s.sim).items():
+            finished = sum(ends[t] for t in range(second - 120, second + 1))
+            assert requests <= count + finished
+            listed = len(
+                s.sim.log.requests(operation="list_alignments", since=second, until=second + 1)
+            )
+            assert listed <= 1
+
+
+async def test_good_estimates_keep_requests_and_lag_small(site: Open) -> None:
+    async with site(minutes=45, sigma=0.8, estimates="right", progress="absent") as s:
+        lags = await ended(s, 300)
+        looks = s.looks / 300
+        size = s.sim.log.bytes_out / 300
+    assert looks <= 3
+    assert statistics.mean(lags.values()) <= 4
+    assert size <= 0.35e6
+
+
+async def test_one_job_costs_half_of_expo_at_a_smaller_lag(site: Open) -> None:
+    async with site(minutes=45, estimates="right", progress="absent") as s:
+        ours = await ended(s, 1)
+        looks = s.looks
+    # expo capped at 60 s needs 2,700 / 60 and the six steps up to it.
+    assert looks <= (2700 / 60 + 6) / 2
+    assert max(ours.values()) <= 30
+
+
+async def test_one_cancelled_waiter_changes_no_request_of_the_others(site: Open) -> None:
+    async def requests(cancelled: bool) -> tuple[int, int]:
+        async with site(minutes=30, sigma=0.3, estimates="right", progress="absent") as s:
+            jobs = await s.start_many(100)
+            waits = [asyncio.create_task(job.wait_until_ready()) for job in jobs]
+            twin = asyncio.create_task(jobs[7].wait_until_ready())
+            await asyncio.sleep(600)
+            if cancelled:
+                twin.cancel()
+            await asyncio.gather(*waits, twin, return_exceptions=True)
+            by = s.sim.log.by_operation
+            return by["list_alignments"], by["alignment_status"]
+
+    assert await requests(True) == await requests(False)
+
+
+async def test_a_batch_launched_at_once_does_not_peak(site: Open) -> None:
+    async with site(minutes=45, sigma=0.8, estimates="right", progress="absent") as s:
+        await ended(s, 300)
+        first_minute = [n for t, n in by_second(s.sim).items() if t < 60]
+    assert max(first_minute) <= 2 * max(1, statistics.mean(first_minute))
+
+
+@pytest.mark.usefixtures("aiohttp_in_virtual_time")
+@pytest.mark.parametrize("interval", [30, 60])
+async def test_looks_far_apart_reuse_their_connection(site: Open, interval: int) -> None:
+    async with site(minutes=240) as s:
+        alignment = await s.start()
+        await alignment.wait_until_ready(schedule=interval)
+        looks = s.sim.log.requests(operation="alignment_status")
+        assert len(looks) > 200
+        assert len({e.connection for e in looks}) <= 1 + 0.01 * len(looks)
+
+
+@pytest.mark.usefixtures("aiohttp_in_virtual_time")
+async def test_creates_never_go_out_on_a_connection_that_was_idle_for_long(site: Open) -> None:
+    async with site() as s:
+        for _ in range(5):
+            await s.start()
+            await asyncio.sleep(3)
+        creates = s.sim.log.requests(operation="create_alignment")
+        assert len({e.connection for e in creates}) == 5
+        for _ in range(5):
+            await s.start()
+            await asyncio.sleep(1)
+        creates = s.sim.log.requests(operation="create_alignment")[5:]
+        assert len({e.connection for e in creates}) == 1
+
+
+async def test_a_list_that_lags_loses_no_job(site: Open) -> None:
+    async with site(minutes=10, sigma=0.3, faults=[Fault(effect=Lag(120), path="project$")]) as s:
+        lags = await ended(s, 60)
+    assert len(lags) == 60
+
+
+async def test_a_limited_server_is_not_polled_to_death(site: Open) -> None:
+    limit = RateLimit(rate=5, burst=5)
+    async with site(minutes=10, sigma=0.3) as s:
+        jobs = await s.start_many(100)
+        s.sim.world.rate_limit = limit
+        outcomes = [o async for o in s.nugen.wait_many(jobs)]
+    assert {type(o) for o in outcomes} == {Ready}
+    assert limit.excess <= 0.05 * (limit.served + limit.excess)
