@@ -182,6 +182,7 @@ class Run:
                 document_ids=self._document_ids,
                 workflow_id=token if spec.mark else None,
                 description=spec.description,
+                on_unknown="raise",
             )
             return made.id
 

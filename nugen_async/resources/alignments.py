@@ -11,12 +11,14 @@ from attrs import field, frozen
 from .._core.age import server_time
 from .._core.codec import seen_as, timestamp
 from .._core.page import Page
+from .._core.reconcile import OnUnknown, Wanted, carries
 from .._core.schedule import Hints
 from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Route, Routes
 from . import _checks
 from ._base import Job, JobCollection, Lifecycle
 from ._lists import Listing
+from ._reconciling import reconciled
 
 _ONE = "/api/v3/alignment-project"
 _MANY = "/api/v3/alignment-projects"
@@ -135,7 +137,7 @@ class Alignment(Job):
 
 @frozen(eq=False)
 class Alignments(JobCollection[Alignment]):
-    """``client.alignments``"""
+    """``client.alignments``."""
 
     noun: ClassVar = "alignments"
     record: ClassVar = Alignment
@@ -164,11 +166,16 @@ class Alignments(JobCollection[Alignment]):
         workflow_id: str | None = None,
         benchmark_id: str | None = None,
         description: str | None = None,
+        on_unknown: OnUnknown = None,
     ) -> Alignment:
         """Start an alignment; it costs money and takes from minutes to hours.
 
         `benchmark_id` has the model evaluated by itself afterwards. `workflow_id` is sent along and comes
         back in no answer; the API does not merge equal ones (create-alignment).
+
+        When the answer is lost, `on_unknown="reconcile"` looks through the list and returns the one that
+        fits, `"raise"` does not look; None looks if the name holds `workflow_id` (6 characters or more), by
+        which the match is certain. Nothing is posted twice.
 
         Raises `InvalidRequestError` before sending; `BadRequestError` for a base model that cannot be
         aligned, `NotFoundError` for an unknown document, `CreateOutcomeUnknownError` when the answer was
@@ -182,7 +189,14 @@ class Alignments(JobCollection[Alignment]):
             "benchmark_id": _checks.optional_text("benchmark_id", benchmark_id),
             "description": description,
         }
-        return await self._send(self._call("create", Alignment, json=fields, effect=Effect.CREATE))
+        call = self._call("create", Alignment, json=fields, effect=Effect.CREATE)
+        wanted = Wanted(
+            token=workflow_id if carries(name, workflow_id) else None,
+            name=name,
+            base_model=base_model,
+            documents=frozenset(document_ids),
+        )
+        return await reconciled(lambda: self._send(call), self.list, wanted, on_unknown)
 
     async def get(self, alignment_id: str) -> Alignment:
         """Fetch everything about one alignment (get-alignment-data)."""

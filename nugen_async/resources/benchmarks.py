@@ -13,12 +13,14 @@ from attrs import evolve, field, frozen
 
 from .._core.codec import dumps, loads, seen_as, structure
 from .._core.page import Page
+from .._core.reconcile import Wanted
 from .._core.tolerance import ErrorText
 from .._core.wire import Call, Contract, Effect, Part, Route, Routes
 from ..errors import ConflictError, DecodeError, InvalidRequestError
 from . import _checks
 from ._base import Job, JobCollection, Lifecycle
 from ._lists import Listing
+from ._reconciling import reconciled
 
 _ONE = "/api/v3/benchmark"
 _MANY = "/api/v3/benchmarks"
@@ -81,7 +83,7 @@ class Benchmark(Job):
 
 @frozen(eq=False)
 class Benchmarks(JobCollection[Benchmark]):
-    """``client.benchmarks``"""
+    """``client.benchmarks``."""
 
     noun: ClassVar = "benchmarks"
     record: ClassVar = Benchmark
@@ -98,8 +100,18 @@ class Benchmarks(JobCollection[Benchmark]):
         "list": Routes(Route("GET", f"{_ONE}/list"), Route("GET", f"{_MANY}/list")),
     }
 
-    async def create(self, *, document_ids: Sequence[str], num_questions: int) -> Benchmark:
+    async def create(
+        self,
+        *,
+        document_ids: Sequence[str],
+        num_questions: int,
+        on_unknown: Literal["raise", "reconcile"] = "raise",
+    ) -> Benchmark:
         """Have questions written from documents (create-benchmark-task).
+
+        When the answer is lost, `on_unknown="reconcile"` looks through the list and returns the one that
+        has these documents and this number of questions and is new; benchmarks that are written have no
+        name of ours, so that the match is only probable.
 
         Raises `InvalidRequestError` before sending, `CreateOutcomeUnknownError` when the answer was lost.
         """
@@ -107,7 +119,9 @@ class Benchmarks(JobCollection[Benchmark]):
             "document_ids": _checks.texts("document_ids", document_ids),
             "num_questions": _checks.whole("num_questions", num_questions),
         }
-        return await self._send(self._call("create", Benchmark, json=fields, effect=Effect.CREATE))
+        call = self._call("create", Benchmark, json=fields, effect=Effect.CREATE)
+        wanted = Wanted(documents=frozenset(document_ids), size=num_questions)
+        return await reconciled(lambda: self._send(call), self.list, wanted, on_unknown)
 
     async def upload(
         self,

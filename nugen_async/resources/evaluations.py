@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, Literal, cast
 
 from attrs import field, frozen
 
 from .._core.codec import seen_as
 from .._core.page import Page
+from .._core.reconcile import Wanted
 from .._core.schedule import Hints
 from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Json, Route, Routes
@@ -18,6 +19,7 @@ from ..errors import InvalidRequestError
 from . import _checks
 from ._base import Job, JobCollection, Lifecycle, Resource
 from ._lists import Listing
+from ._reconciling import reconciled
 
 _BASE = "/api/v3/evaluations"
 _LARGEST_PAGE = 100
@@ -159,7 +161,7 @@ class AnswerResult:
 
 @frozen(eq=False)
 class Evaluations(JobCollection[Evaluation]):
-    """``client.evaluations``"""
+    """``client.evaluations``."""
 
     noun: ClassVar = "evaluations"
     record: ClassVar = Evaluation
@@ -183,11 +185,16 @@ class Evaluations(JobCollection[Evaluation]):
         benchmark_id: str,
         model_id_2: str | None = None,
         custom_metrics: Sequence[str] | Mapping[str, Any] | None = None,
+        on_unknown: Literal["raise", "reconcile"] = "raise",
     ) -> Evaluation:
         """Start to measure `model_id`, alone or in comparison with `model_id_2`.
 
         `custom_metrics` is a list of names, as the page's example shows, or an object, as its schema says;
         it is sent as it is. In the plural contract `model_id_2` goes out as the baseline.
+
+        When the answer is lost, `on_unknown="reconcile"` looks through the list and returns the one of
+        these models and this benchmark that is new; evaluations have no name of ours, so that the match is
+        only probable.
 
         Raises `InvalidRequestError` before sending, `CreateOutcomeUnknownError` when the answer was lost.
         """
@@ -197,7 +204,10 @@ class Evaluations(JobCollection[Evaluation]):
             "model_id_2": _checks.optional_text("model_id_2", model_id_2),
             "custom_metrics": _metrics(custom_metrics),
         }
-        return await self._send(self._call("create", Evaluation, json=fields, effect=Effect.CREATE))
+        call = self._call("create", Evaluation, json=fields, effect=Effect.CREATE)
+        models = frozenset(filter(None, (model_id, model_id_2)))
+        wanted = Wanted(models=models, benchmark_id=benchmark_id)
+        return await reconciled(lambda: self._send(call), self.list, wanted, on_unknown)
 
     async def get(self, evaluation_id: str) -> Evaluation:
         """Fetch one evaluation (documented: its status; plural: its detail)."""
