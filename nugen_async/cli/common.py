@@ -19,7 +19,9 @@ from .screen import Form, Screen
 F = TypeVar("F", bound=Callable[..., Any])
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
-Patience = Annotated[float | None, Parameter(name="--timeout", show_default=False)]
+Patience = Annotated[
+    float | None, Parameter(name="--timeout", metavar="SECONDS", show_default=False)
+]
 Names = Annotated[list[str], Parameter(negative="", consume_multiple=True, show_default=False)]
 Files = Annotated[list[Path], Parameter(negative="", consume_multiple=True, show_default=False)]
 
@@ -75,19 +77,19 @@ class Common:
     json: Flag = False
     """Print the result as JSON."""
     jsonl: Flag = False
-    """Print the result as one JSON object a line, as it comes."""
+    """Print one JSON object a line, each as it comes."""
     quiet: Annotated[bool, Parameter(name=["--quiet", "-q"], negative="", show_default=False)] = (
         False
     )
-    """Tell no progress on standard error; errors still."""
-    base_url: str | None = None
-    """Another server than NUGEN_BASE_URL (SEEKR_BASE_URL) or the service's own."""
+    """Show errors, but no progress."""
+    base_url: Annotated[str | None, Parameter(metavar="URL")] = None
+    """Another server than NUGEN_BASE_URL or SEEKR_BASE_URL."""
     contract: Annotated[Literal["documented", "plural", "auto"], Parameter(show_default=True)] = (
         "documented"
     )
     """Which set of routes the server has."""
-    request_timeout: float = 60.0
-    """Seconds for one request."""
+    request_timeout: Annotated[float, Parameter(metavar="SECONDS")] = 60.0
+    """How long one request may take."""
     debug: Flag = False
     """Show tracebacks."""
 

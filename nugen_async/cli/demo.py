@@ -57,8 +57,8 @@ async def demo(
     """Run the whole flow for several alignments at once, and show what improved.
 
     Documents, a benchmark, alignment, deployment, evaluation against the base model, undeployment.
-    Without --base-url it starts its own server on loopback, whose jobs take three quarters of an hour in
-    about ten seconds.
+
+    Without --base-url it starts its own server on loopback, where an hour takes ten seconds.
 
     Parameters
     ----------

@@ -32,12 +32,13 @@ _ENDS: dict[Exit, End] = {
 
 @frozen
 class Result:
-    """How one wait ended, ready to be shown."""
+    """How one look or one wait ended, ready to be shown."""
 
     ref: str
     job: Job
     error: NugenError | None
-    seconds: float
+    seconds: float = 0.0
+    """How long it was waited for."""
 
     @property
     def exit(self) -> Exit:
@@ -162,16 +163,25 @@ def made_by(job: Job) -> str:
     return ""
 
 
+def complain(screen: Screen, result: Result) -> None:
+    """What went wrong with one job, and what to do; nothing for a good one."""
+    if result.error is not None:
+        style = "yellow" if result.goes_on else "red"
+        screen.warn(Text.assemble((f"{printable(result.ref)}: ", style), sentence_of(result.error)))
+
+
 async def waited(
     common: Common,
     groups: Sequence[tuple[Client, Sequence[Job]]],
     timeout: float | None,
     *,
     told: bool = True,
+    known: Sequence[Result] = (),
 ) -> Exit:
     """Wait for jobs and show how they ended; returns the exit code for all of them.
 
-    With *told* False only bad ends are shown, since something else will tell the good one.
+    With *told* False only bad ends are shown, since something else will tell the good one. *known* are
+    ends that need no waiting.
     """
     screen = common.screen
 
@@ -179,16 +189,17 @@ async def waited(
         if common.jsonl and (told or result.error is not None):
             screen.show(result.as_json())
 
-    results = await follow(
-        screen, groups, timeout=timeout, base_url=common.base_url, on_result=ended
-    )
+    for result in known:
+        ended(result)
+    results = [
+        *known,
+        *await follow(screen, groups, timeout=timeout, base_url=common.base_url, on_result=ended),
+    ]
     shown = [result for result in results if told or result.error is not None]
     if not common.jsonl and shown:
         screen.rows(shown, RESULTS, as_json=Result.as_json)
     for result in results:
-        if result.error is not None:
-            style = "yellow" if result.goes_on else "red"
-            screen.warn(Text.assemble((f"{result.ref}: ", style), sentence_of(result.error)))
+        complain(screen, result)
     if left := [result.ref for result in results if result.goes_on]:
         tell_how_to_go_on(screen, left, common.base_url)
     return overall(result.exit for result in results)

@@ -7,21 +7,19 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Annotated
 
-from attrs import frozen
 from cyclopts import Parameter
-from rich.text import Text
 
 from ..errors import NugenError
 from ..resources._base import Job
 from .common import DEFAULTS, Common, Patience, command
-from .exits import Exit, exit_for, overall, sentence_of
-from .follow import Client, job_json, made_by, waited
+from .exits import Exit, overall
+from .follow import Client, Result, complain, made_by, waited
 from .refs import SEEKR, ref_of, token_of
 from .screen import Column, duration, percent
 
 _AT_ONCE = 16
 
-Refs = Annotated[list[str], Parameter(negative="", show_default=False)]
+Jobs = Annotated[list[str], Parameter(negative="", show_default=False)]
 
 
 @asynccontextmanager
@@ -49,43 +47,52 @@ async def resumed(
     "nugen-async watch data-job/dj-5             # SeekrFlow",
     "nugen-async watch al-7f3a al-81b0 --jsonl   # one line as each ends",
 )
-async def watch(refs: Refs, /, *, timeout: Patience = None, common: Common = DEFAULTS) -> int:
+async def watch(jobs: Jobs, /, *, timeout: Patience = None, common: Common = DEFAULTS) -> int:
     """Wait for jobs that run already, however they were started.
 
-    The jobs share their requests: a hundred cost little more than one. Ctrl-C stops the watching,
-    not the jobs.
+    Ctrl-C stops the watching, not the jobs. A hundred jobs cost few more requests than one.
+
+    A bare ID is an alignment's; other jobs are written KIND/ID. The kinds are
+    evaluation, benchmark, document, deployment and undeployment (with a model's ID),
+    and of SeekrFlow training-pairs, data-job and ingestion.
 
     Parameters
     ----------
-    refs
-        An alignment's ID, KIND/ID, or a resume token. Kinds: alignment, evaluation, benchmark,
-        document, deployment, undeployment; SeekrFlow: training-pairs, data-job, ingestion.
+    jobs
+        An alignment's ID, KIND/ID, or a resume token.
     timeout
         Give up after so many seconds; the jobs go on.
     """
-    async with resumed(common, refs) as groups:
-        return await waited(common, groups, timeout)
+    async with resumed(common, jobs) as groups:
+        there: list[tuple[Client, list[Job]]] = []
+        gone: list[Result] = []
+        for client, asked in groups:
+            looks = await look_at(asked)
+            there.append((client, [look.job for look in looks if not _hopeless(look)]))
+            gone += [look for look in looks if _hopeless(look)]
+        return await waited(common, there, timeout, known=gone)
 
 
-@frozen
-class Look:
-    """One job as it is now, or why that cannot be told."""
-
-    ref: str
-    job: Job
-    error: NugenError | None
-
-    def as_json(self) -> dict[str, object]:
-        """For scripts."""
-        return {
-            "ref": self.ref,
-            "exit": Exit.OK if self.error is None else exit_for(self.error),
-            "error": None if self.error is None else str(self.error),
-            "job": job_json(self.job),
-        }
+def _hopeless(look: Result) -> bool:
+    """Whether waiting will not help: no such job, or not for this key. Other troubles may pass."""
+    return look.exit in {Exit.NOT_FOUND, Exit.DENIED}
 
 
-LOOKS: tuple[Column[Look], ...] = (
+async def look_at(jobs: Sequence[Job]) -> list[Result]:
+    """One look at each of *jobs*."""
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def look(job: Job) -> Result:
+        async with slots:
+            try:
+                return Result(ref_of(job), await job.refresh(), None)
+            except NugenError as error:
+                return Result(ref_of(job), job, error)
+
+    return await asyncio.gather(*map(look, jobs))
+
+
+LOOKS: tuple[Column[Result], ...] = (
     Column("job", lambda look: look.ref, fold=True),
     Column("status", lambda look: look.job.status),
     Column("done", lambda look: percent(look.job.hints().progress), right=True, rank=1),
@@ -104,29 +111,19 @@ def _left(job: Job) -> str:
     "nugen-async status al-7f3a",
     "nugen-async status deployment/model-9 --json",
 )
-async def status(refs: Refs, /, *, common: Common = DEFAULTS) -> int:
+async def status(jobs: Jobs, /, *, common: Common = DEFAULTS) -> int:
     """Show how jobs stand, with one look each.
 
     Parameters
     ----------
-    refs
-        As for "nugen-async watch".
+    jobs
+        An alignment's ID, KIND/ID, or a resume token, as for "nugen-async watch".
     """
-    slots = asyncio.Semaphore(_AT_ONCE)
-
-    async def look(job: Job) -> Look:
-        async with slots:
-            try:
-                return Look(ref_of(job), await job.refresh(), None)
-            except NugenError as error:
-                return Look(ref_of(job), job, error)
-
-    async with resumed(common, refs) as groups:
-        looks = await asyncio.gather(*(look(job) for _, jobs in groups for job in jobs))
+    async with resumed(common, jobs) as groups:
+        looks = [look for _, asked in groups for look in await look_at(asked)]
     screen = common.screen
     shown = looks if not screen.human else [look for look in looks if look.error is None]
-    screen.rows(shown, LOOKS, as_json=Look.as_json)
-    for each in looks:
-        if each.error is not None:
-            screen.warn(Text(f"{each.ref}: {sentence_of(each.error)}"))
-    return overall(Exit.OK if each.error is None else exit_for(each.error) for each in looks)
+    screen.rows(shown, LOOKS, as_json=Result.as_json)
+    for look in looks:
+        complain(screen, look)
+    return overall(look.exit for look in looks)

@@ -109,11 +109,11 @@ class Screen:
     def say(self, text: RenderableType) -> None:
         """Tell how things go, on standard error; nothing with ``--quiet``."""
         if not self.quiet:
-            self.err.print(text)
+            self.warn(text)
 
     def warn(self, text: RenderableType) -> None:
-        """Tell what went wrong, on standard error, always."""
-        self.err.print(text)
+        """Tell what went wrong, on standard error, always. Only a terminal has lines that end."""
+        self.err.print(text, soft_wrap=not self.err.is_terminal)
 
     def write(self, text: str) -> None:
         """A piece of running text to standard output, as it comes."""

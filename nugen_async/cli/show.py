@@ -146,11 +146,13 @@ _COLUMNS: tuple[Column[Ended], ...] = (
 
 def sum_up(screen: Screen, ended: Sequence[Ended], meter: Meter) -> Exit:
     """The table, one sentence about what it showed, and what to do next."""
+    screen.say("")
     screen.rows(ended, _COLUMNS, as_json=Ended.as_json)
     for each in ended:
         if each.error is not None:
             screen.warn(Text.assemble((f"{each.name}: ", "red"), sentence_of(each.error)))
     if screen.human:
+        screen.say("")
         screen.say(_lesson(ended, meter))
         screen.say(_NEXT)
     return overall(Exit.OK if each.error is None else exit_for(each.error) for each in ended)
