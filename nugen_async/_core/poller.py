@@ -40,7 +40,7 @@ from .schedule import (
     margin,
 )
 from .sinks import Changes, Notifier, OnUpdate, Outcomes, Single, Sink
-from .waiters import AT_ONCE, Kind, ScheduleLike, Subject, Terms, Waiter, Watched, end_of
+from .waiters import AT_ONCE, Kind, Outlook, ScheduleLike, Subject, Terms, Waiter, Watched, end_of
 from .wire import Call, Json
 
 _IN_FLIGHT = 50
@@ -152,10 +152,10 @@ class Poller(Generic[J]):
         said = f"{self._kind.noun} {job_id}: {subject.job.status or 'not looked at yet'}"
         if subject.asked:
             return f"{said}; being looked at now"
-        waiter = min(subject.waiters, key=lambda w: w.next_look)
-        said += f"; {waiter.sleep.why}"
-        if waiter.looked < now:
-            said += f" (decided {now - waiter.looked:.0f} s ago)"
+        outlook = min(subject.outlooks, key=lambda o: o.next_look)
+        said += f"; {outlook.sleep.why}"
+        if outlook.looked < now:
+            said += f" (decided {now - outlook.looked:.0f} s ago)"
         if subject.trouble is not None:
             said += f"; {subject.trouble.failures} looks in a row failed"
         if len(subject.waiters) > 1:
@@ -222,25 +222,31 @@ class Poller(Generic[J]):
         subject = self._subjects.get(job.id)
         if subject is None:
             subject = self._subjects[job.id] = Subject(job)
-        now, seen = terms.started, job.seen
+        outlook = next((o for o in subject.outlooks if o.policy == policy and o.shared), None)
+        if outlook is None:
+            outlook = self._outlook(job, policy, terms.started)
+        subject.waiters += (Waiter(subject, terms, outlook),)
+        if terms.timeout == 0 or outlook.sleep is AT_ONCE:
+            self._hurry(subject)
+        elif outlook.looked == terms.started:
+            self._replan(subject)
+
+    def _outlook(self, job: J, policy: Schedule, now: float) -> Outlook:
+        """When to look first at a job that nobody watched by this schedule yet."""
+        seen = job.seen
         age = age_at(seen, job.began) if seen is not None else None
         at = seen.at if seen is not None else now
         watch = policy.watch(age=age, now=at, rng=self._rng)
-        waiter = Waiter(subject, terms, watch, ageless=age is None)
-        subject.waiters += (waiter,)
-        if terms.timeout == 0 or not job.status or seen is None:
-            sleep = AT_ONCE
-        elif seen.fresh:
-            sleep = watch.first(now)
-        else:
-            move = watch.observe(job.phase, at, job.hints(), expected=self._durations.least)
-            sleep = AT_ONCE if isinstance(move, Settled) else move
-            sleep = Sleep(max(0.0, at + sleep.seconds - now), sleep.reason, sleep.about)
-        waiter.looked, waiter.sleep = now, sleep
-        if sleep.seconds > 0:
-            self._replan(subject)
-        else:
-            self._hurry(subject)
+        outlook = Outlook(policy, watch, ageless=age is None, now=now)
+        if seen is None or not job.status:
+            return outlook
+        if seen.fresh:
+            outlook.sleep = watch.first(now)
+            return outlook
+        move = watch.observe(job.phase, at, job.hints(), expected=self._durations.least)
+        if isinstance(move, Sleep) and at + move.seconds > now:
+            outlook.sleep = Sleep(at + move.seconds - now, move.reason, move.about)
+        return outlook
 
     def _concerned(self, terms: Terms[J]) -> list[tuple[Subject[J], Waiter[J]]]:
         """Who still waits under *terms*."""
@@ -258,7 +264,8 @@ class Poller(Generic[J]):
             terms.timer = None
         for subject, waiter in self._concerned(terms):
             subject.waiters = tuple(w for w in subject.waiters if w is not waiter)
-            self._replan(subject)
+            if waiter.outlook not in subject.outlooks:
+                self._replan(subject)
         self._arm()
 
     def _finale(self, terms: Terms[J]) -> None:
@@ -523,25 +530,25 @@ class Poller(Generic[J]):
         if phase is Phase.UNKNOWN:
             self._warn_of(job.status)
         elif phase is Phase.READY and subject.waiters:
-            self._durations.learn(now - subject.waiters[0].watch.born)
+            self._durations.learn(now - subject.waiters[0].outlook.watch.born)
         hints = job.hints()
+        for outlook in subject.outlooks:
+            if outlook.ageless and job.seen is not None:
+                age = age_at(job.seen, job.began)
+                if age is not None:
+                    outlook.ageless, outlook.watch.born = False, now - age
+            move = outlook.watch.observe(phase, now, hints, expected=self._durations.least)
+            outlook.looked = now
+            outlook.sleep = AT_ONCE if isinstance(move, Settled) else move
         for waiter in subject.waiters:
             if waiter.terms.order >= order:
                 continue
-            if waiter.ageless and job.seen is not None:
-                age = age_at(job.seen, job.began)
-                if age is not None:
-                    waiter.ageless, waiter.watch.born = False, now - age
-            move = waiter.watch.observe(phase, now, hints, expected=self._durations.least)
-            if isinstance(move, Settled):
-                if changed and move.phase.ended:
-                    waiter.terms.sink.changed(job)
-                self._end(waiter, end_of(job))
-                continue
-            waiter.looked, waiter.sleep = now, move
-            if changed:
+            if changed and phase is not Phase.PARKED:
                 waiter.terms.sink.changed(job)
-            self._end_early(waiter, job, hints.progress, now)
+            if phase.moving:
+                self._end_early(waiter, job, hints.progress, now)
+            else:
+                self._end(waiter, end_of(job))
         self._replan(subject)
 
     def _end_early(self, waiter: Waiter[J], job: J, progress: float | None, now: float) -> None:
@@ -574,9 +581,9 @@ class Poller(Generic[J]):
                 continue
             if over or waiter.terms.timeout == 0:
                 self._end(waiter, Unreachable(subject.job, error, max(1, trouble.failures)))
-            else:
-                waiter.looked = now
-                waiter.sleep = waiter.watch.failed(now, max(1, trouble.failures), floor)
+        for outlook in subject.outlooks:
+            outlook.looked = now
+            outlook.sleep = outlook.watch.failed(now, max(1, trouble.failures), floor)
         self._replan(subject)
 
     def _warn_of(self, word: str) -> None:
@@ -604,7 +611,7 @@ class Poller(Generic[J]):
                 self._hurry(subject)
                 return
             now = self._loop.time()
-            first = min(subject.waiters, key=lambda w: w.next_look)
+            first = min(subject.outlooks, key=lambda o: o.next_look)
             sleep = first.sleep
             if first.looked != now:
                 sleep = Sleep(max(0.0, first.next_look - now), sleep.reason, sleep.about)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from typing import Generic, Protocol, Self, TypeVar
 
@@ -40,7 +40,7 @@ class Watched(Protocol):
     def seen(self) -> Seen | None: ...  # the job's
     def hints(self) -> Hints: ...  # the job's
     def resume_token(self) -> str: ...  # the job's
-    def seen_again(self, seen: Seen) -> Self: ...  # noqa: D102 # the job's
+    def seen_again(self, seen: Seen) -> Self: ...  # the job's
     def succeeded_by(self, newer: Self, seen: Seen) -> Self: ...  # the job's
 
 
@@ -92,25 +92,42 @@ class Terms(Generic[J]):
         self.timer: asyncio.TimerHandle | None = None
 
 
-class Waiter(Generic[J]):
-    """One caller's interest in one job."""
+class Outlook:
+    """When one job is to be looked at next, by one schedule; shared by all who wait for it by that schedule.
 
-    __slots__ = ("ageless", "looked", "movement", "sleep", "subject", "terms", "watch")
+    `ageless` until the job's age is known.
+    """
 
-    def __init__(
-        self, subject: Subject[J], terms: Terms[J], watch: Watch, *, ageless: bool
-    ) -> None:
-        self.ageless = ageless
-        self.subject = subject
-        self.terms = terms
+    __slots__ = ("ageless", "looked", "policy", "sleep", "watch")
+
+    def __init__(self, policy: Schedule, watch: Watch, *, ageless: bool, now: float) -> None:
+        self.policy = policy
         self.watch = watch
-        self.looked = terms.started
+        self.ageless = ageless
+        self.looked = now
         self.sleep = AT_ONCE
-        self.movement: Movement | None = None
+
+    @property
+    def shared(self) -> bool:
+        """Whether another waiter may wait by it: a maker of pauses has a course of its own for each."""
+        return self.policy.delays is None
 
     @property
     def next_look(self) -> float:
+        """On the loop's clock."""
         return self.looked + self.sleep.seconds
+
+
+class Waiter(Generic[J]):
+    """One caller's interest in one job."""
+
+    __slots__ = ("movement", "outlook", "subject", "terms")
+
+    def __init__(self, subject: Subject[J], terms: Terms[J], outlook: Outlook) -> None:
+        self.subject = subject
+        self.terms = terms
+        self.outlook = outlook
+        self.movement: Movement | None = None
 
 
 class Subject(Generic[J]):
@@ -130,6 +147,14 @@ class Subject(Generic[J]):
         self.mark: object = None
         self.task: asyncio.Task[None] | None = None
         self.trouble: Trouble | None = None
+
+    @property
+    def outlooks(self) -> Iterable[Outlook]:
+        """Each once."""
+        waiters = self.waiters
+        if len(waiters) == 1:
+            return (waiters[0].outlook,)
+        return {id(waiter.outlook): waiter.outlook for waiter in waiters}.values()
 
 
 _ENDS: dict[Phase, type[Outcome[Watched]]] = {
