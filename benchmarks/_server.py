@@ -18,30 +18,24 @@ from typing import Any
 
 from attrs import define, field, frozen
 
-RUNNING = {
-    "status": "PROCESSING",
-    "progress": 40,
-    "created_date": "2026-01-05T09:30:00Z",
-    "updated_date": "2026-01-05T10:15:30Z",
-}
-"""What every status answer says, beside the id."""
 _MANY = "alignment-project"
 
 
 def alignment(job_id: str) -> dict[str, Any]:
-    """The short answer of a status route."""
-    return {"alignment_id": job_id, **RUNNING}
-
-
-def row(job_id: str) -> dict[str, Any]:
-    """One row of the list, about 400 bytes as on the documentation's page."""
+    """What the documented status and list routes say of one project, about 350 bytes."""
     return {
-        **alignment(job_id),
-        "alignment_name": f"Support answers, tone of voice, {job_id}",
+        "id": job_id,
+        "name": f"Support answers, tone of voice, {job_id}",
         "base_model": "nugen-flash-instruct",
+        "status": "PROCESSING",
+        "progress": 40,
+        "created_date": "2026-01-05T09:30:00Z",
         "documents": ["doc-7f3a9c21", "doc-1b44e870", "doc-90aa17cd"],
-        "description": "Aligned on the support handbook of the northern branch, third edition",
+        "document_count": 3,
         "creator": "jo@example.org",
+        "estimated_completion": None,
+        "error": None,
+        "model_id": None,
     }
 
 
@@ -95,7 +89,7 @@ class Answers:
         if "/fine" in path:
             return tune(last)
         if last.startswith(_MANY):
-            return {"alignment_projects": [row(f"al-{i}") for i in range(self.rows)]}
+            return {"alignment_projects": [alignment(f"al-{i}") for i in range(self.rows)]}
         return alignment(last)
 
 
