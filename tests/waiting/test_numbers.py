@@ -6,12 +6,13 @@ import asyncio
 import statistics
 from collections import Counter
 
+import looptime
 import pytest
 
 from nugen_async import Ready
 from nugen_async.simulator import Fault, Lag, RateLimit, Simulator
 
-from .conftest import Open, Site
+from .conftest import Open, Site, opened
 
 
 async def ended(s: Site, count: int) -> dict[str, float]:
@@ -63,20 +64,23 @@ async def test_one_job_costs_half_of_expo_at_a_smaller_lag(site: Open) -> None:
     assert max(ours.values()) <= 30
 
 
-async def test_one_cancelled_waiter_changes_no_request_of_the_others(site: Open) -> None:
-    async def requests(cancelled: bool) -> tuple[int, int]:
-        async with site(minutes=30, sigma=0.3, estimates="right", progress="absent") as s:
-            jobs = await s.start_many(100)
+def test_one_cancelled_waiter_changes_no_request_of_the_others() -> None:
+    async def requests(*, cancelled: bool) -> list[tuple[float, str]]:
+        async with opened(minutes=30, sigma=0.3, estimates="right", progress="absent") as s:
+            jobs = [await s.start(f"n{number}") for number in range(100)]
             waits = [asyncio.create_task(job.wait_until_ready()) for job in jobs]
             twin = asyncio.create_task(jobs[7].wait_until_ready())
             await asyncio.sleep(600)
             if cancelled:
                 twin.cancel()
             await asyncio.gather(*waits, twin, return_exceptions=True)
-            by = s.sim.log.by_operation
-            return by["list_alignments"], by["alignment_status"]
+            return [(entry.at, entry.path) for entry in s.sim.log]
 
-    assert await requests(True) == await requests(False)
+    def run(*, cancelled: bool) -> list[tuple[float, str]]:
+        with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+            return runner.run(requests(cancelled=cancelled))
+
+    assert run(cancelled=True) == run(cancelled=False)
 
 
 async def test_a_batch_launched_at_once_does_not_peak(site: Open) -> None:
