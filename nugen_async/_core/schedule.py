@@ -180,16 +180,10 @@ class Schedule:
         return cls(delays=factory, floor=floor, longest=longest)
 
     def __attrs_post_init__(self) -> None:
-        numbers = (
-            self.first,
-            self.floor,
-            self.steady,
-            self.cap,
-            self.net,
-            self.stride,
-            self.longest,
-        )
-        if not (min(numbers) > 0 and 0 < self.trust <= 1 and self.jitter >= 0 and self.growth >= 0):
+        times = (self.first, self.floor, self.steady, self.cap, self.stride, self.longest)
+        fractions = (self.net, self.growth, self.trust)
+        good = all(number > 0 for number in (*times, *fractions))
+        if not (good and self.trust <= 1 and self.jitter >= 0):
             raise ValueError(f"times and fractions must be positive: {self!r}")
 
     def blind(self, age: float) -> float:
@@ -321,7 +315,7 @@ class Watch:
         blind, ceiling = schedule.blind(age), schedule.ceiling(age)
         if hints.queue_position:
             queued = max(blind, min(ceiling, schedule.cap))
-            return Sleep(queued * self._spread(), Reason.QUEUED, hints.queue_position)
+            return Sleep(queued, Reason.QUEUED, hints.queue_position)
         left = self._left(now, age, hints)
         if left is None:
             if expected > age + blind:
