@@ -14,6 +14,7 @@ from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, 
 from types import TracebackType
 from typing import Literal, Self
 
+from ._core.waiters import ScheduleLike
 from .client import Nugen
 from .errors import (
     ClientStateError,
@@ -138,12 +139,13 @@ class Batch:
         timeout: float | None = None,
         policy: Policy = "all",
         on_step: OnStep | None = None,
+        schedule: ScheduleLike = None,
     ) -> AsyncGenerator[Outcome]:
         """Run workflows, *at_once* at a time; yield one outcome each, as they end.
 
         Without *specs* it is all that the journal holds. What ended before is yielded as it ended, what was
         under way goes on, what has no row gets one. *timeout* is in seconds for one workflow, *on_step* is
-        called with a `Moment` at each step. Leaving the loop early leaves everything as it is.
+        called with a `Moment` at each step, *schedule* is as in `Job.wait_until_ready`. Leaving the loop early leaves everything as it is.
 
         Raises `InvalidRequestError` before anything is sent, for files that are missing, keys that come
         twice or stood for another workflow; `BatchStoppedError` when the policy ended the run.
@@ -157,7 +159,11 @@ class Batch:
         self._running = True
         try:
             terms = Terms(
-                on_step=on_step, timeout=timeout, settle=self._settle, decide=self._decide()
+                on_step=on_step,
+                timeout=timeout,
+                schedule=schedule,
+                settle=self._settle,
+                decide=self._decide(),
             )
             async with Runner(self._nugen, self._store, terms) as runner:
                 keys = await self._admit(specs, runner)
