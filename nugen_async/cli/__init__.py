@@ -26,8 +26,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         from .app import run  # noqa: PLC0415 - the extra may be missing
     except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] not in {"cyclopts", "rich"}:
+        name = (error.name or "").partition(".")[0]
+        if name not in {"cyclopts", "rich"}:
             raise
-        sys.stderr.write(_MISSING.format(name=error.name, python=sys.executable or "python"))
+        sys.stderr.write(_MISSING.format(name=name, python=sys.executable or "python"))
         return 2
     return run(sys.argv[1:] if arguments is None else arguments)

@@ -239,13 +239,16 @@ class Layout:
 
     @classmethod
     def of(cls, rows: Sequence[Row], now: float, width: int) -> Layout:
-        """What fits: the bar goes first, then the status of a stage, then the estimate."""
+        """What fits: the bar goes first, then the status of a stage, the estimate, the stage."""
         title = min(_widest(row.title for row in rows), max(10, width // 3))
         stage = _widest(row.where for row in rows)
         status = min(26, max(10, _widest(printable(row.status) for row in rows)))
         left = max(8, _widest(row.remaining(now) for row in rows))
         elapsed = max(4, _widest(clock(row.elapsed(now)) for row in rows))
-        room = width - (1 + 1 + title + 1 + 4 + 1 + elapsed) - (stage + 1 if stage else 0)
+        room = width - (1 + 1 + title + 1 + 4 + 1 + elapsed)
+        if stage + 1 > room:
+            stage = 0
+        room -= stage + 1 if stage else 0
         if room < status + left + 2:
             if stage:
                 status = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ..simulator.__main__ import parser, serve
-from .common import command
+from .common import Flag, command
 from .exits import Exit
 
 
@@ -30,6 +30,7 @@ async def simulator(
     errors: float = 0.0,
     drops: float = 0.0,
     rate_limit: float | None = None,
+    trusting: Flag = False,
 ) -> int:
     """Serve a simulated Nugen and SeekrFlow on loopback, until Ctrl-C.
 
@@ -59,6 +60,8 @@ async def simulator(
         Share of requests that are hung up on, 0 to 1.
     rate_limit
         Requests a second, beyond which 429 is answered.
+    trusting
+        Take unknown ids in requests as existing ones.
     """
     chosen = {
         "host": host,
@@ -75,5 +78,5 @@ async def simulator(
         "rate-limit": rate_limit,
     }
     given = [f"--{name}={value}" for name, value in chosen.items() if value is not None]
-    await serve(parser().parse_args(given))
+    await serve(parser().parse_args([*given, *(["--trusting"] if trusting else [])]))
     return Exit.OK
