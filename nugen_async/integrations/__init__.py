@@ -1,0 +1,1 @@
+"""One file each, imported only by who asks for it: web backends, OpenTelemetry, procrastinate."""
