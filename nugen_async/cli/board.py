@@ -212,7 +212,7 @@ class Board:
         else:
             fancy, simple, style = _MARKS[row.end]
             yield Text(simple if ascii_only else fancy, style=style)
-        yield Text(row.title)
+        yield Text(_ending(row.title, layout.title))
         if layout.stage:
             yield Text(row.where)
         if layout.status:
@@ -240,7 +240,7 @@ class Layout:
     @classmethod
     def of(cls, rows: Sequence[Row], now: float, width: int) -> Layout:
         """What fits: the bar goes first, then the status of a stage, the estimate, the stage."""
-        title = min(_widest(row.title for row in rows), max(10, width // 3))
+        title = min(_widest(row.title for row in rows), max(12, width * 2 // 5))
         stage = _widest(row.where for row in rows)
         status = min(26, max(10, _widest(printable(row.status) for row in rows)))
         left = max(8, _widest(row.remaining(now) for row in rows))
@@ -267,6 +267,11 @@ class Layout:
         for width in (self.left, self.elapsed):
             if width:
                 yield "right", width
+
+
+def _ending(text: str, width: int) -> str:
+    """The end of *text*, which tells ids apart better than their beginning."""
+    return text if cell_len(text) <= width else "…" + text[1 - width :]
 
 
 def _widest(texts: Iterable[str]) -> int:

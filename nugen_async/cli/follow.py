@@ -17,7 +17,7 @@ from ..resources._base import Job
 from .board import Board, End
 from .common import Common
 from .exits import Exit, exit_for, overall, sentence_of
-from .refs import ref_of
+from .refs import ref_of, titles
 from .screen import Column, Screen, plain, plural
 
 Client = Nugen | SeekrFlow
@@ -110,8 +110,8 @@ async def follow(
 
     try:
         async with board.shown():
-            for ref, job in pending.items():
-                board.add(ref, ref)
+            for (ref, job), title in zip(pending.items(), titles(pending), strict=True):
+                board.add(ref, title)
                 if job.status:
                     changed(job)
             await asyncio.gather(*(watch(client, jobs) for client, jobs in groups if jobs))
@@ -133,7 +133,7 @@ def tell_how_to_go_on(screen: Screen, refs: Iterable[str], base_url: str | None)
     goes = "goes" if len(refs) == 1 else "go"
     it = "it" if len(refs) == 1 else "them"
     screen.warn(f"{plural(len(refs), 'job')} {goes} on at the server. To watch {it} again:")
-    screen.warn(Text(f"  {watch_command(refs, base_url)}", no_wrap=True, overflow="ignore"))
+    screen.command(watch_command(refs, base_url))
 
 
 STARTED: tuple[Column[Job], ...] = (
@@ -212,7 +212,7 @@ def started(common: Common, *jobs: Job) -> Exit:
         screen.show(job_json(jobs[0]), Text(jobs[0].id))
     else:
         screen.rows(jobs, STARTED, as_json=job_json)
-    if jobs:
-        how = watch_command(map(ref_of, jobs), common.base_url)
-        screen.say(Text(f"Started. To wait for the end: {how}", overflow="fold"))
+    if jobs and not screen.quiet:
+        screen.say("Started. To wait for the end:")
+        screen.command(watch_command(map(ref_of, jobs), common.base_url))
     return Exit.OK

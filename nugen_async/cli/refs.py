@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
 
 from ..errors import InvalidRequestError
 from ..resources._base import Job
@@ -58,6 +59,13 @@ def ref_of(job: Job) -> str:
     told = json.loads(job.resume_token())
     word = _WORDS.get((told["service"], told["kind"]), told["kind"])
     return f"{word}/{told['id']}"
+
+
+def titles(refs: Iterable[str]) -> list[str]:
+    """*refs* for people who see them side by side: without the kind where all have the same."""
+    parts = [ref.partition("/") for ref in refs]
+    alike = len({kind for kind, _, _ in parts}) == 1
+    return [job_id if alike else f"{kind}/{job_id}" for kind, _, job_id in parts]
 
 
 def _home(kind: str) -> tuple[str, str] | None:

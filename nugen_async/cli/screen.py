@@ -115,6 +115,10 @@ class Screen:
         """Tell what went wrong, on standard error, always. Only a terminal has lines that end."""
         self.err.print(text, soft_wrap=not self.err.is_terminal)
 
+    def command(self, line: str) -> None:
+        """A command line to copy: never broken into several."""
+        self.err.print(f"  {line}", soft_wrap=True)
+
     def write(self, text: str) -> None:
         """A piece of running text to standard output, as it comes."""
         self.out.file.write(text)

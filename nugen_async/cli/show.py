@@ -146,15 +146,17 @@ _COLUMNS: tuple[Column[Ended], ...] = (
 
 def sum_up(screen: Screen, ended: Sequence[Ended], meter: Meter) -> Exit:
     """The table, one sentence about what it showed, and what to do next."""
-    screen.say("")
+    if screen.human:
+        screen.say("")
     screen.rows(ended, _COLUMNS, as_json=Ended.as_json)
     for each in ended:
         if each.error is not None:
             screen.warn(Text.assemble((f"{each.name}: ", "red"), sentence_of(each.error)))
-    if screen.human:
+    if screen.human and not screen.quiet:
         screen.say("")
         screen.say(_lesson(ended, meter))
         screen.say(_NEXT)
+        screen.command("nugen-async align --name NAME --base-model MODEL --document FILE --wait")
     return overall(Exit.OK if each.error is None else exit_for(each.error) for each in ended)
 
 
@@ -163,11 +165,9 @@ def _lesson(ended: Sequence[Ended], meter: Meter) -> Text:
     return Text(
         f"{plural(len(ended), 'workflow')}, {better} of them better than their base model, took"
         f" {plural(meter.total, 'request')}: {meter.own.total():,} of their own, and"
-        f" {plural(meter.looks, 'look')} that told of {plural(meter.told, 'job')},"
-        " because one look at a list serves all who wait."
+        f" {plural(meter.looks, 'look')} at jobs, which one by one would have been {meter.told:,}:"
+        " a look at a list serves all who wait."
     )
 
 
-_NEXT = """\
-Next, with files of yours and a key in NUGEN_API_KEY:
-  nugen-async align --name NAME --base-model MODEL --document FILE --wait"""
+_NEXT = "\nNext, with files of yours and a key in NUGEN_API_KEY:"

@@ -25,7 +25,7 @@ async def test_eight_alignments_end_in_a_table_and_a_lesson(run: Run) -> None:
         assert re.search(r"\d\d\.\d %  +\d\d\.\d %  +[+-]\d+\.\d pp +\d+\.\d s +\d+$", row), row
     assert "8 workflows" in ran.err
     assert "nugen-async align" in ran.err
-    told = re.search(r"(\d+) looks that told of (\d+) jobs", ran.err)
+    told = re.search(r"(\d+) looks at jobs, which one by one would have been (\d+)", ran.err)
     assert told
     assert int(told[1]) < int(told[2])
 
