@@ -144,14 +144,14 @@ class _Client:
     async def aclose(self) -> None:
         """End every wait with `ClientClosedError` and close what was opened.
 
-        A session that was passed in stays open. Remote jobs go on. Closing twice is harmless.
+        A session that was passed in stays open. Remote jobs go on. Closing twice is harmless, and a close
+        that is cancelled goes on by itself.
         """
         pollers = list(self._pollers.values())
         self._pollers.clear()
         self._api.transport.closed = True
-        for poller in pollers:
-            await poller.aclose()
-        await self._api.transport.aclose()
+        looks = [task for poller in pollers for task in poller.close()]
+        await self._api.transport.aclose(looks)
 
     def with_options(
         self,
@@ -250,6 +250,8 @@ class _Client:
         finally:
             for end in leave:
                 end()
+            if notifier is not None:
+                notifier.stop()
 
     def _poller_of(self, job: J) -> Poller[J]:
         home = cast("JobCollection[J]", job._home)  # noqa: SLF001 # its way back is the library's

@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, TypeVar
@@ -86,75 +86,79 @@ class Api:
 
     async def answer(self, call: Call[T]) -> tuple[T, Response]:
         """The record, and the answer that it was made from."""
+        if call.effect is not Effect.CREATE:
+            return self._read(call, *await self.fetch(call))
         started = datetime.now(UTC)
         try:
-            payload, response = await self.fetch(call)
-            try:
-                return structure(payload, call.returns, call.about), response
-            except DecodeError as error:
-                url = self.transport.url(call.path)
-                raise interpret.located(error, response, call.method, url) from None
+            return self._read(call, *await self.fetch(call))
         except NugenError as error:
-            if call.effect is Effect.CREATE and fate(error) is Fate.UNKNOWN:
+            if fate(error) is Fate.UNKNOWN:
                 raise _unknown(call, error, started) from error
             raise
 
-    async def fetch(
+    def _read(self, call: Call[T], payload: Json, response: Response) -> tuple[T, Response]:
+        try:
+            return structure(payload, call.returns, call.about), response
+        except DecodeError as error:
+            url = self.transport.url(call.path)
+            raise interpret.located(error, response, call.method, url) from None
+
+    def fetch(
         self, call: Call[Any], *, urgency: Urgency | None = None
-    ) -> tuple[Json, Response]:
+    ) -> Coroutine[Any, Any, tuple[Json, Response]]:
         """The payload of *call*, not yet made a record, after as many tries as the options allow."""
         options = self.options
         if urgency is None:
             urgency = Urgency.CREATE if call.effect is Effect.CREATE else Urgency.CALL
-        return await self._settled(call, options.retry, urgency, self._deadline())
+        return self._settled(call, options.retry, urgency, self._deadline())
 
     def _deadline(self) -> float | None:
         total = self.options.timeout.total
         return None if total is None else asyncio.get_running_loop().time() + total
 
-    async def look(self, call: Call[Any]) -> tuple[Json, Response]:
+    def look(self, call: Call[Any]) -> Coroutine[Any, Any, tuple[Json, Response]]:
         """The payload of *call* after one sending at the lowest urgency; the poller retries by itself."""
-        return await self._settled(call, None, Urgency.POLL, None)
+        return self._settled(call, None, Urgency.POLL, None)
 
     async def _settled(
         self, call: Call[Any], retry: Retry | None, urgency: Urgency, deadline: float | None
     ) -> tuple[Json, Response]:
-        """Send on the documented route, and where that *route* is missing on the plural one."""
-        other = call.alternative
-        try:
-            got = await self._tried(call, retry, urgency, deadline)
-        except APIStatusError as error:
-            if other is None or not interpret.route_is_missing(error):
-                if call.empty_on_404 and error.status == 404:  # noqa: PLR2004 # Not Found
-                    return [], Response(404, {}, b"[]")
-                raise
-            other = evolve(other, alternative=None)
-            got = await self._settled(other, retry, urgency, deadline)
-            self.dialect.learn(call.noun, "plural")
-            return got
-        if other is not None:
-            self.dialect.learn(call.noun, "documented")
-        return got
+        """Send as often as *retry* allows; where the documented *route* is missing, on the plural one.
 
-    async def _tried(
-        self, call: Call[Any], retry: Retry | None, urgency: Urgency, deadline: float | None
-    ) -> tuple[Json, Response]:
-        """As many sendings as *retry* allows; none is waited for that would come after *deadline*."""
+        No sending is waited for that would come after *deadline*.
+        """
+        other = call.alternative
+        contract: Contract = "documented"
         tries = 0
         while True:
             try:
-                return await self._once(call, urgency, deadline)
+                got = await self._once(call, urgency, deadline)
             except NugenError as error:
+                if other is not None and contract == "documented" and _of_the_route(error):
+                    call, contract, tries = evolve(other, alternative=None), "plural", 0
+                    continue
+                if call.empty_on_404 and getattr(error, "status", 0) == 404:  # noqa: PLR2004 # Not Found
+                    return [], Response(404, {}, b"[]")
                 tries += 1
-                pause = retry.pause(error, call.effect, tries) if retry else None
-                if pause is None:
-                    raise
-                if deadline is not None:
-                    now = asyncio.get_running_loop().time()
-                    if now + pause >= deadline:
-                        raise
-                log.info("%s %s: %s; again in %.1f s", call.method, call.path, error, pause)
+                pause = self._pause(call, error, retry, tries, deadline)
+            else:
+                if other is not None:
+                    self.dialect.learn(call.noun, contract)
+                return got
             await asyncio.sleep(pause)
+
+    @staticmethod
+    def _pause(
+        call: Call[Any], error: NugenError, retry: Retry | None, tries: int, deadline: float | None
+    ) -> float:
+        """Seconds until the next sending; raises *error* where there is none, or none before *deadline*."""
+        pause = retry.pause(error, call.effect, tries) if retry else None
+        if pause is None:
+            raise error
+        if deadline is not None and asyncio.get_running_loop().time() + pause >= deadline:
+            raise error
+        log.info("%s %s: %s; again in %.1f s", call.method, call.path, error, pause)
+        return pause
 
     async def _once(
         self, call: Call[Any], urgency: Urgency, deadline: float | None
@@ -170,7 +174,7 @@ class Api:
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s -> %d", call.method, call.path, response.status)
         if 200 <= response.status < 300:  # noqa: PLR2004 # HTTP's successes
-            transport.gate.answered(response.status, None)
+            transport.answered(response.status, None)
         return self._payload(call, response)
 
     def _payload(self, call: Call[Any], response: Response) -> tuple[Json, Response]:
@@ -178,7 +182,7 @@ class Api:
         try:
             payload = interpret.payload(response, call.method, url, time.time())
         except APIStatusError as error:
-            self.transport.gate.answered(error.status, error.retry_after)
+            self.transport.answered(error.status, error.retry_after)
             raise
         if (sink := _seen.get()) is not None:
             sink.append((response, payload))
@@ -223,6 +227,10 @@ class Api:
         except DecodeError as error:
             url = self.transport.url(call.path)
             raise interpret.located(error, head, call.method, url) from None
+
+
+def _of_the_route(error: NugenError) -> bool:
+    return isinstance(error, APIStatusError) and interpret.route_is_missing(error)
 
 
 def _unknown(call: Call[Any], error: NugenError, started: datetime) -> CreateOutcomeUnknownError:

@@ -62,6 +62,15 @@ class Gate:
         if any(self._queues):
             self._pump()
 
+    def close(self, error: Exception) -> None:
+        """Turn everybody away who waits for a slot."""
+        if self._timer is not None:
+            self._timer.cancel()
+        for queue in self._queues:
+            while queue:
+                if not (turn := queue.popleft()).done():
+                    turn.set_exception(error)
+
     def answered(self, status: int, retry_after: float | None) -> None:
         """Tell the pace what the server said: 429 and 503 are the account's state, not one call's."""
         self.pace.answered(status, retry_after, self._loop.time())

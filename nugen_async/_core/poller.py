@@ -13,6 +13,7 @@ import random
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextvars import Context
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 from ..errors import (
@@ -162,22 +163,27 @@ class Poller(Generic[J]):
             said += f"; {len(subject.waiters)} waiters share its looks"
         return said
 
-    async def aclose(self) -> None:
-        """End every wait with `ClientClosedError`; the jobs go on."""
+    def close(self) -> list[asyncio.Task[None]]:
+        """End every wait with `ClientClosedError`; the jobs go on. Returns the tasks that end now."""
         self._closed = True
         for timer in (self._timer, self._flushing):
             if timer is not None:
                 timer.cancel()
         subjects, self._subjects = self._subjects, {}
+        self._queue.clear()
         error = ClientClosedError("the client was closed while jobs were waited for; they go on")
         for terms in {w.terms for s in subjects.values() for w in s.waiters}:
             if terms.timer is not None:
                 terms.timer.cancel()
             terms.sink.broken(error)
-        tasks = list(self._tasks)
+        return self._stop()
+
+    def _stop(self) -> list[asyncio.Task[None]]:
+        """Cancel what is being asked, but for the one who calls."""
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        return tasks
 
     # -- who waits ------------------------------------------------------------------------------
 
@@ -351,8 +357,17 @@ class Poller(Generic[J]):
             if subject.waiters:
                 self._looking += 1
                 subject.task = self._spawn(self._look(subject), (subject,))
+                subject.task.add_done_callback(partial(self._looked, subject))
             else:
                 subject.asked = False
+
+    def _looked(self, subject: Subject[J], task: asyncio.Task[None]) -> None:
+        """Free the place of a look, also of one that was cancelled before its first step."""
+        self._looking -= 1
+        if subject.task is task:
+            subject.task = None
+        self._feed()
+        self._arm()
 
     def _spawn(
         self, work: Coroutine[Any, Any, None], about: Iterable[Subject[J]]
@@ -378,25 +393,19 @@ class Poller(Generic[J]):
 
     async def _look(self, subject: Subject[J]) -> None:
         """One look at one job by itself."""
+        trouble = subject.trouble
+        routes = self._routes(subject.key)
+        route = trouble.route(routes, _BUDGET) if trouble else routes[0]
+        if route is Route.LIST:
+            await self._list([subject], trusted=True)
+            return
+        order = self._next_order()
         try:
-            trouble = subject.trouble
-            routes = self._routes(subject.key)
-            route = trouble.route(routes, _BUDGET) if trouble else routes[0]
-            if route is Route.LIST:
-                await self._list([subject], trusted=True)
-                return
-            order = self._next_order()
-            try:
-                job = await self._asked(subject, route)
-            except NugenError as error:
-                self._failed(subject, error, order)
-            else:
-                self._saw(subject, job, order)
-        finally:
-            self._looking -= 1
-            subject.task = None
-            self._feed()
-            self._arm()
+            job = await self._asked(subject, route)
+        except NugenError as error:
+            self._failed(subject, error, order)
+        else:
+            self._saw(subject, job, order)
 
     def _routes(self, job_id: str) -> tuple[Route, ...]:
         routes = [Route.STATUS]
@@ -605,6 +614,8 @@ class Poller(Generic[J]):
                 del self._subjects[key]
             if subject.task is not None and subject.task is not asyncio.current_task():
                 subject.task.cancel()
+            if not self._subjects:
+                self._stop()
         elif not subject.asked:
             if subject.again:
                 subject.again = False

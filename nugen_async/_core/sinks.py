@@ -57,28 +57,28 @@ class Notifier(Generic[J]):
         if self._task is not None and not self._task.done():
             self._pending = job
             return
-        try:
-            answer = self._context.run(self._call, job)
-        except Exception as error:  # noqa: BLE001 # whatever a callback raises is the caller's affair
-            self._complain(error)
-            return
-        if inspect.isawaitable(answer):
+        answer = self._context.run(self._called, job)
+        if answer is not None:
             loop = asyncio.get_running_loop()
             self._task = loop.create_task(self._finish(answer), context=self._context)
 
-    async def _finish(self, answer: Awaitable[object]) -> None:
-        while True:
+    def _called(self, job: J) -> Awaitable[object] | None:
+        """What is to be awaited of the callback's answer, if anything."""
+        try:
+            answer = self._call(job)
+        except Exception as error:  # noqa: BLE001 # whatever a callback raises is the caller's affair
+            self._complain(error)
+            return None
+        return answer if inspect.isawaitable(answer) else None
+
+    async def _finish(self, answer: Awaitable[object] | None) -> None:
+        while answer is not None:
             try:
                 await answer
             except Exception as error:  # noqa: BLE001 # as above
                 self._complain(error)
             job, self._pending = self._pending, None
-            if job is None:
-                return
-            again = self._call(job)
-            if not inspect.isawaitable(again):
-                return
-            answer = again
+            answer = None if job is None else self._called(job)
 
     def _complain(self, error: Exception) -> None:
         if not self._silent:
@@ -89,7 +89,11 @@ class Notifier(Generic[J]):
         """Let a running callback end, but not for ever."""
         if self._task is None or self._task.done():
             return
-        done, _ = await asyncio.wait({self._task}, timeout=PATIENCE)
+        try:
+            done, _ = await asyncio.wait({self._task}, timeout=PATIENCE)
+        except asyncio.CancelledError:
+            self.stop()
+            raise
         if not done:
             log.warning("on_update still ran %.0f s after the end of its wait; cancelled", PATIENCE)
             self.stop()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import hashlib
 import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
 from typing import Any
 
 import aiohttp
@@ -32,6 +33,7 @@ _UPLOAD_RATE = 64 * 1024
 _MEGABYTE = 1024 * 1024
 _MOVED = frozenset({301, 302, 307, 308})
 _HOPS = 3
+_CLOSED = "the client is closed; make a new one"
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, RuntimeError, EOFError)
 
 
@@ -115,12 +117,14 @@ class Transport:
         self._gate: Gate | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._pid = 0
-        self._headers: CIMultiDict[str] = CIMultiDict(
-            {"Authorization": settings.authorization, **settings.headers}
-        )
+        known = {"Authorization": settings.authorization, **settings.headers}
+        # A session of our own sends them by itself; to merge them anew takes 2 us a request.
+        self._defaults: CIMultiDict[str] = CIMultiDict(known if session is None else {})
+        self._headers: CIMultiDict[str] = CIMultiDict({} if session is None else known)
         self._json_headers: CIMultiDict[str] = CIMultiDict(
             {**self._headers, "Content-Type": "application/json"}
         )
+        self._closing: asyncio.Task[None] | None = None
         self.closed = False
 
     def __reduce__(self) -> Any:
@@ -133,14 +137,20 @@ class Transport:
     @property
     def gate(self) -> Gate:
         """The gate that every request of this client passes; made inside the running loop."""
-        self.open()
-        assert self._gate is not None  # noqa: S101 # open() made it
+        if self._gate is None:
+            self.open()
+            assert self._gate is not None  # noqa: S101 # open() made it
         return self._gate
+
+    def answered(self, status: int, retry_after: float | None) -> None:
+        """Tell the pace what the server said; also of an answer that comes while the client closes."""
+        if self._gate is not None:
+            self._gate.answered(status, retry_after)
 
     def open(self) -> asyncio.AbstractEventLoop:
         """Bind to the running loop at first use; afterwards check that it is still the same one."""
         if self.closed:
-            raise ClientClosedError("the client is closed; make a new one")
+            raise ClientClosedError(_CLOSED)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
@@ -171,6 +181,8 @@ class Transport:
 
         Servers hang up idle connections first, and a create on a dying connection ends as "unknown".
         """
+        if self.closed:
+            raise ClientClosedError(_CLOSED)
         if effect is Effect.CREATE:
             if self._fresh is None:
                 self._fresh = self._new_session(self.settings.create_keepalive)
@@ -181,6 +193,7 @@ class Transport:
 
     def _new_session(self, keepalive: float) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
+            headers=self._defaults,
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive, ttl_dns_cache=300),
             cookie_jar=aiohttp.DummyCookieJar(),
             timeout=aiohttp.ClientTimeout(total=None),
@@ -290,13 +303,13 @@ class Transport:
         finally:
             gate.leave()
 
-    async def _request(
+    def _request(
         self,
         call: Call[Any],
         timeout: Timeout,
         headers: Mapping[str, str] | None,
         target: URL | None = None,
-    ) -> aiohttp.ClientResponse:
+    ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
         if call.json is not None:
             data: Any = dumps(call.json)
             sent = self._json_headers
@@ -311,24 +324,40 @@ class Transport:
             url = URL(self._base + call.path, encoded=True)
             if call.query:
                 url = url.with_query(dict(call.query))
-        return await self._pick(call.effect).request(
+        return self._pick(call.effect).request(
             call.method,
             url,
             data=data,
             headers=sent,
             allow_redirects=False,
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=timeout.connect),
+            timeout=_connecting(timeout.connect),
         )
 
-    async def aclose(self) -> None:
-        """Close what this transport opened; a session that was passed in stays open."""
+    async def aclose(self, looks: Sequence[asyncio.Task[None]] = ()) -> None:
+        """Close what this transport opened, once *looks* have ended; a session passed in stays open.
+
+        When the caller is cancelled, closing goes on by itself.
+        """
         self.closed = True
-        if self._loop is not None and self._pid != os.getpid():
+        if self._loop is None or self._pid != os.getpid():
             return
+        if self._closing is None:
+            if self._gate is not None:
+                self._gate.close(ClientClosedError(_CLOSED))
+            self._closing = asyncio.ensure_future(self._close(looks))
+        await asyncio.shield(self._closing)
+
+    async def _close(self, looks: Sequence[asyncio.Task[None]]) -> None:
+        await asyncio.gather(*looks, return_exceptions=True)
         mine = [s for s in (self._session, self._fresh) if s is not None and s is not self._given]
         self._session = self._fresh = None
         for session in mine:
             await session.close()
+
+
+@functools.lru_cache
+def _connecting(seconds: float | None) -> aiohttp.ClientTimeout:
+    return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
 
 
 def _allowance(call: Call[Any], attempt: float | None) -> float | None:
