@@ -145,7 +145,8 @@ class Batch:
 
         Without *specs* it is all that the journal holds. What ended before is yielded as it ended, what was
         under way goes on, what has no row gets one. *timeout* is in seconds for one workflow, *on_step* is
-        called with a `Moment` at each step, *schedule* is as in `Job.wait_until_ready`. Leaving the loop early leaves everything as it is.
+        called with a `Moment` at each step, *schedule* is as in `Job.wait_until_ready`. Leaving the loop
+        early leaves everything as it is.
 
         Raises `InvalidRequestError` before anything is sent, for files that are missing, keys that come
         twice or stood for another workflow; `BatchStoppedError` when the policy ended the run.
@@ -300,7 +301,7 @@ async def open_store(target: str | os.PathLike[str], *, watch: bool = False) -> 
     if not text.startswith(("postgresql://", "postgres://")):
         return await Journal.open(target, watch=watch)
     try:
-        from .integrations.procrastinate import PostgresJournal  # noqa: PLC0415 # an extra
+        from .launching.postgres import PostgresJournal  # noqa: PLC0415 # an extra
     except ImportError as error:
         raise ConfigurationError(
             f"a journal in PostgreSQL needs more: pip install 'nugen-async[procrastinate]' ({error})"

@@ -124,7 +124,11 @@ class Maker:
         if flight is None:
             flight = self._flights[key] = asyncio.create_task(self._share(key, make))
             flight.add_done_callback(lambda done: self._landed(key, done))
-        return await asyncio.shield(flight)
+        try:
+            return await asyncio.shield(flight)
+        except NugenError as error:
+            # One error for all who share: each would lengthen its traceback.
+            raise error.with_traceback(None) from error.__cause__
 
     def _landed(self, key: str, flight: asyncio.Task[Record]) -> None:
         self._flights.pop(key, None)

@@ -87,6 +87,10 @@ class Runner:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        await self.aclose()
+
+    async def aclose(self) -> None:
+        """End what is under way for several workflows; on the server it goes on."""
         await self._maker.aclose()
         await self._lookups.aclose()
 

@@ -138,3 +138,16 @@ def _die_with_parent(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
+
+
+def run_worker(database: str, url: str) -> None:
+    """A worker, until somebody stops or kills it."""
+    from nugen_async.integrations.procrastinate import Fleet  # noqa: PLC0415 # an extra
+
+    threading.Thread(target=_die_with_parent, args=(os.getppid(),), daemon=True).start()
+
+    async def main() -> None:
+        async with Nugen("key", base_url=url) as nugen, Fleet.open(database) as fleet:
+            await fleet.work(nugen, settle=0.3, schedule=0.1, heartbeat=0.3, rescue_after=1.5)
+
+    asyncio.run(main())
