@@ -28,7 +28,7 @@ from ._core.transport import Timeout
 from .client import Nugen, RawResponse, SeekrFlow
 from .errors import *  # noqa: F403 # the whole tree, by its __all__
 from .errors import __all__ as _errors
-from .resources._uploads import Upload
+from .resources._uploads import Upload, UploadProgress
 from .resources.agents import Agent, AgentAnswer, AgentMetrics, AgentTokens, AgentUsage
 from .resources.alignments import Alignment, AlignmentMetrics
 from .resources.benchmarks import Benchmark, Question
@@ -52,6 +52,7 @@ from .resources.training_pairs import OutputFile, TrainingPairsJob
 __all__ = [  # noqa: PLE0604 # the errors export their own
     *_errors,
     "Upload",
+    "UploadProgress",
     "TrainingPairsJob",
     "OutputFile",
     "FileCheck",
