@@ -235,7 +235,9 @@ def plot(studies: Sequence[Study], path: Path) -> None:
                 result = study.ours[n, estimate]
                 axes.plot(result.requests, result.mean, "o", label=WORDS[estimate])
             axes.set(xscale="log", yscale="log", title=f"{study.name}, N = {n:,}")
-            axes.set(xlabel="requests a job", ylabel="mean lag, s", xlim=(0.8, 2000))
+            axes.set(
+                xlabel="requests a job", ylabel="mean lag, s", xlim=(0.8, 2e3), ylim=(0.8, 500)
+            )
             axes.grid(visible=True, which="major", alpha=0.3)
     handles, labels = grid[0][0].get_legend_handles_labels()
     figure.legend(

@@ -25,14 +25,14 @@ PRICE_OF_BYTES = 128 * 1024
 """So many bytes cost as much as one request.
 
 The smaller, the more single requests; the larger, the more lists. At this price 1,000 alignments on an
-unpaged list cost 2.7 requests and 0.12 MB each with an estimate, 2.8 and 0.85 MB without (measured by
+unpaged list cost 2.7 requests and 0.12 MB each with an estimate, 2.7 and 0.82 MB without (measured by
 ``benchmarks/waiting.py``).
 """
 
 ROW_BYTES = 600.0
 """A row of a list, or one item, before any was seen."""
 
-LEAST_SHARED = 5.0
+LEAST_SHARED = 6.0
 """Seconds between two lists that are asked for only because many jobs share them."""
 
 _COARSE, _COARSEST = 32, 256
@@ -184,7 +184,7 @@ class Crowd:
         """A job was looked at, and wants the next look in so many *seconds*."""
         self.size += new
         self.asked += (now - self.asked) / self.size
-        self.weight += (max(seconds, 1.0) ** -2 - self.weight) / self.size
+        self.weight += (max(seconds, LEAST_SHARED) ** -2 - self.weight) / self.size
 
     def leave(self) -> None:
         """A job ended, or has an estimate now."""
@@ -194,9 +194,9 @@ class Crowd:
         """All were looked at by one list round."""
         self.asked = now
 
-    def ripe(self, now: float) -> float:
-        """How many requests a look at all is worth: a job counts 1 when its interval is over."""
-        return self.size * self.weight * max(0.0, now - self.asked) ** 2
+    def ripe(self, now: float, count: int) -> float:
+        """How many requests a look at *count* of them is worth: each is worth 1 at its interval."""
+        return count * self.weight * max(0.0, now - self.asked) ** 2
 
     def due(self, price: float) -> float:
         """When a look at all of them is worth *price* requests."""
@@ -264,7 +264,9 @@ class Agenda(Generic[K]):
         due = self._wheel.pop_due(now)
         self._asked.update(due)
         listing = self.listing if now >= self.list_after else None
-        way = plan(len(due) + self._crowd.ripe(now), len(self), listing, self.item_bytes)
+        others = len(self._blind) - sum(key in self._blind for key in due)
+        worth = len(due) + self._crowd.ripe(now, others)
+        way = plan(worth, len(self), listing, self.item_bytes)
         if isinstance(way, Pages):
             self._crowd.looked(now)
         return Round(due, way)
