@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,8 @@ from nugen_async.simulator import Delay, Fault, Simulator, Span, Times, World
 from nugen_async.workflows import Workflow
 
 BASE = "llama-v3p1-8b-instruct"
+SETTLE = 1.0
+"""Seconds; a busy machine may take long to read what a killed process has sent."""
 PROCESSES = get_context("forkserver")
 PROCESSES.set_forkserver_preload(["tests.kill.processes"])
 
@@ -121,7 +124,7 @@ def run_batch(url: str, journal: Path, wanted: list[Workflow], pipe: Connection)
     async def main() -> None:
         async with (
             Nugen("key", base_url=url) as nugen,
-            Batch.open(journal, nugen, settle=0.3) as batch,
+            Batch.open(journal, nugen, settle=SETTLE) as batch,
         ):
             ends = [
                 (type(outcome).__name__, str(outcome.error() or ""), outcome.result.model_id)
@@ -133,8 +136,6 @@ def run_batch(url: str, journal: Path, wanted: list[Workflow], pipe: Connection)
 
 
 def _die_with_parent(parent: int) -> None:
-    import time
-
     while os.getppid() == parent:
         time.sleep(1)
     os._exit(1)
@@ -148,6 +149,6 @@ def run_worker(database: str, url: str) -> None:
 
     async def main() -> None:
         async with Nugen("key", base_url=url) as nugen, Fleet.open(database) as fleet:
-            await fleet.work(nugen, settle=0.3, schedule=0.1, heartbeat=0.3, rescue_after=1.5)
+            await fleet.work(nugen, settle=SETTLE, schedule=0.1, heartbeat=0.3, rescue_after=1.5)
 
     asyncio.run(main())
