@@ -153,7 +153,7 @@ def test_a_crowd_of_equals_is_looked_at_in_the_best_shared_interval() -> None:
 
 
 @given(
-    st.lists(st.floats(1, 60), min_size=1, max_size=50),
+    st.lists(st.floats(6, 60), min_size=1, max_size=50),
     st.floats(1, 100),
 )
 def test_the_shared_interval_is_as_good_as_any_other(intervals: list[float], price: float) -> None:
