@@ -104,7 +104,7 @@ class Pace:
         rate = self.rate(now)
         free = self._opens if rate is None else max(self._opens, self._slot)
         if self._trial is not None and self._trial > max(free, now):
-            return min(self._trial - now, _RECHECK)
+            return max(free - now, min(self._trial - now, _RECHECK))
         if priority >= POLL:
             free = max(free, self._urgent)
         elif free > now and rate is not None:
@@ -118,7 +118,7 @@ class Pace:
         rate = self.rate(now)
         if rate is not None:
             self._slot = max(self._slot, now) + 1 / rate
-        if self._trial is not None:
+        if self._trial is not None and now >= self._opens:
             self._trial = now + _TRIAL
 
     def answered(self, status: int, retry_after: float | None, now: float) -> None:

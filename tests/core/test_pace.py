@@ -185,6 +185,13 @@ def test_light_traffic_teaches_no_low_limit() -> None:
     assert rate > 5
 
 
+def test_what_is_sent_past_the_gate_opens_nothing() -> None:
+    pace = calm()
+    pace.answered(429, 30.0, 0.0)
+    pace.sent(1.0)
+    assert pace.admit(1.0) >= 29
+
+
 events = st.lists(
     st.tuples(
         st.sampled_from(["sent", "200", "429", "503", "500"]),
