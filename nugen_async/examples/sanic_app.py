@@ -6,6 +6,7 @@ python -m nugen_async.examples.sanic_app
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 from sanic import HTTPResponse, Request, Sanic, html, json
@@ -58,8 +59,9 @@ async def events(request: Request[Any, Any]) -> None:
     response = await request.respond(
         headers=dict(SSE_HEADERS), content_type=SSE_HEADERS["Content-Type"]
     )
-    async for frame in frames:
-        await response.send(frame)
+    async with contextlib.aclosing(frames):
+        async for frame in frames:
+            await response.send(frame)
     await response.eof()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import json
+import socket
 import sys
 from collections.abc import AsyncGenerator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -21,7 +22,7 @@ from nugen_async.simulator import Simulator
 from . import asgi
 from .conftest import world
 
-ASGI = ["fastapi", "starlette", "litestar", "quart", "sanic"]
+ASGI = ["fastapi", "starlette", "litestar", "quart"]
 ORDER = {"name": "one", "base_model": "nugen-flash-instruct", "document_ids": ["d"]}
 JSON = {"Content-Type": "application/json"}
 
@@ -108,22 +109,43 @@ def fresh(name: str) -> ModuleType:
 
 
 @contextlib.asynccontextmanager
+async def listening(name: str, app: Any) -> AsyncGenerator[str]:
+    """The URL of an app that brings a server of its own."""
+    if name == "sanic":
+        with socket.create_server(("127.0.0.1", 0)) as sock:
+            server = await app.create_server(sock=sock, return_asyncio_server=True)
+            await server.startup()
+            await server.before_start()
+            await server.after_start()
+            yield f"http://127.0.0.1:{sock.getsockname()[1]}"
+            await server.before_stop()
+            server.close()
+            for connection in list(server.connections):
+                connection.close_if_idle()
+            await server.after_stop()
+        return
+    runner = web.AppRunner(app, handler_cancellation=True, shutdown_timeout=1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    try:
+        yield "http://{}:{}".format(*runner.addresses[0])
+    finally:
+        await runner.cleanup()
+
+
+@contextlib.asynccontextmanager
 async def served(name: str) -> AsyncGenerator[tuple[ModuleType, Site]]:
     module = fresh(name)
     if name in ASGI:
         async with asgi.running(module.app) as state:
             yield module, OverAsgi(module.app, state)
         return
-    runner = web.AppRunner(module.app, handler_cancellation=True, shutdown_timeout=1)
-    await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", 0).start()
-    host, port = runner.addresses[0]
     patient = aiohttp.ClientTimeout(total=None)
-    try:
-        async with aiohttp.ClientSession(f"http://{host}:{port}", timeout=patient) as session:
-            yield module, OverLoopback(session)
-    finally:
-        await runner.cleanup()
+    async with (
+        listening(name, module.app) as url,
+        aiohttp.ClientSession(url, timeout=patient) as session,
+    ):
+        yield module, OverLoopback(session)
 
 
 @pytest.fixture
@@ -135,7 +157,7 @@ def env(monkeypatch: pytest.MonkeyPatch) -> Callable[[Simulator], None]:
     return at
 
 
-@pytest.mark.parametrize("name", [*ASGI, "aiohttp"])
+@pytest.mark.parametrize("name", [*ASGI, "sanic", "aiohttp"])
 async def test_an_app_from_its_start_to_its_end(
     name: str, env: Callable[[Simulator], None]
 ) -> None:
@@ -160,7 +182,7 @@ async def test_an_app_from_its_start_to_its_end(
                     if b"data: " in piece:
                         break
                 assert module.live.watched == 3
-            await asyncio.sleep(1)
+            await asyncio.sleep(10)
             assert module.live.watched == 0
             before = sim.log.total
             await asyncio.sleep(120)
