@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Generator
 from typing import Any, Generic, TypeVar
 
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from .._core.page import Page
 
@@ -28,9 +28,9 @@ class Listing(Generic[R]):
     """
 
     _ask: Callable[[int | None, int | None], Awaitable[Page[R]]]
-    _limit: int | None = None
+    _limit: int | None = field(default=None, alias="limit")
     """Rows a page; None where the route does not page."""
-    _offset: int = 0
+    _offset: int = field(default=0, alias="offset")
 
     def __await__(self) -> Generator[Any, None, Page[R]]:
         return self.page().__await__()

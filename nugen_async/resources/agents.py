@@ -93,7 +93,7 @@ class AgentUsage(Resource):
 
 @frozen(eq=False)
 class Agents(Collection):
-    """``client.agents``"""
+    """``client.agents``."""
 
     noun: ClassVar = "agents"
     routes: ClassVar[Mapping[str, Routes]] = {

@@ -108,7 +108,7 @@ class SystemPrompt(Resource):
 
 @frozen(eq=False)
 class DataJobs(JobCollection[DataJob]):
-    """``seekr.data_jobs``"""
+    """``seekr.data_jobs``."""
 
     service: ClassVar = "seekrflow"
     noun: ClassVar = "data_jobs"

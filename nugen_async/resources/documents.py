@@ -102,7 +102,7 @@ class UploadReceipt(Resource):
 
 @frozen(eq=False)
 class Documents(JobCollection[Document]):
-    """``client.documents``"""
+    """``client.documents``."""
 
     noun: ClassVar = "documents"
     record: ClassVar = Document

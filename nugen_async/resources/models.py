@@ -275,7 +275,7 @@ async def _already(home: JobCollection[S], model_id: str, refusal: BadRequestErr
 
 @frozen(eq=False)
 class Models(Collection):
-    """``client.models``"""
+    """``client.models``."""
 
     noun: ClassVar = "models"
     routes: ClassVar[Mapping[str, Routes]] = {

@@ -53,7 +53,7 @@ class FileCheck(Resource):
 
 @frozen(eq=False)
 class Files(Collection):
-    """``seekr.files``"""
+    """``seekr.files``."""
 
     service: ClassVar = "seekrflow"
     noun: ClassVar = "files"

@@ -95,7 +95,7 @@ class OutputFile(Resource):
 
 @frozen(eq=False)
 class TrainingPairs(JobCollection[TrainingPairsJob]):
-    """``seekr.alignment``"""
+    """``seekr.alignment``."""
 
     service: ClassVar = "seekrflow"
     noun: ClassVar = "alignment"
