@@ -10,6 +10,7 @@ from ..errors import InvalidRequestError
 from .common import DEFAULTS, Common, Files, Flag, Names, Patience, command
 from .follow import started, waited
 from .screen import Screen, plural
+from .uploads import send
 
 
 @command(
@@ -77,8 +78,8 @@ async def uploaded(screen: Screen, nugen: Nugen, files: Sequence[Path]) -> list[
     """The ids of *files* once they are uploaded and processed."""
     if not files:
         return []
-    screen.say(f"Uploading {plural(len(files), 'file')} ...")
-    documents = await nugen.documents.upload(files)
+    documents = await send(screen, nugen, files)
+    screen.say(f"Waiting until {plural(len(files), 'file')} can be used ...")
     return [document.id for document in await nugen.documents.wait(documents)]
 
 

@@ -11,6 +11,7 @@ from .common import DEFAULTS, Common, Files, Flag, Patience, app, epilogue
 from .exits import Exit
 from .follow import waited
 from .screen import Column, percent
+from .uploads import send
 
 documents = App(
     name="documents",
@@ -75,7 +76,7 @@ async def upload(
         Wait so many seconds at most; the processing goes on.
     """
     async with common.nugen() as nugen:
-        made = await nugen.documents.upload(files, categories=category)
+        made = await send(common.screen, nugen, files, category)
         if wait:
             return await waited(common, [(nugen, made)], timeout)
     common.screen.rows(made, _COLUMNS[:2])

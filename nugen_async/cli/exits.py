@@ -86,6 +86,8 @@ def exit_for(error: errors.NugenError) -> Exit:
 
 def advice_for(error: errors.NugenError) -> str:
     """What to do about *error*, in a sentence; empty where the error itself says it."""
+    if isinstance(error, errors.JobUnreachableError) and error.last is not None:
+        return advice_for(error.last)
     return next((advice for kind, advice in _ADVICE if isinstance(error, kind)), "")
 
 
@@ -98,7 +100,16 @@ def sentence(text: str) -> str:
 
 def sentence_of(error: errors.NugenError) -> str:
     """What went wrong, and what to do about it."""
-    return f"{sentence(str(error))} {advice_for(error)}".rstrip()
+    match error:
+        case errors.WaitTimeoutError():
+            text = f"still {error.status or 'not looked at'} after {error.waited:.0f} s"
+        case errors.JobStalledError():
+            text = f"{error.status} without any news for {error.still:.0f} s"
+        case errors.JobUnreachableError() if error.last is not None:
+            text = f"cannot be looked at: {error.last}"
+        case _:
+            text = str(error)
+    return f"{sentence(text)} {advice_for(error)}".rstrip()
 
 
 def overall(codes: Iterable[Exit]) -> Exit:

@@ -11,9 +11,12 @@ from attrs import frozen
 from rich.text import Text
 
 from .._core.outcome import Outcome, Ready
+from .._core.schedule import Phase
 from ..client import Nugen, SeekrFlow
 from ..errors import NugenError, printable
 from ..resources._base import Job
+from ..resources.alignments import Alignment
+from ..resources.models import Deployment
 from .board import Board, End
 from .common import Common
 from .exits import Exit, exit_for, overall, sentence_of
@@ -142,7 +145,7 @@ STARTED: tuple[Column[Job], ...] = (
 )
 RESULTS: tuple[Column[Result], ...] = (
     Column("job", lambda r: r.ref, fold=True),
-    Column("status", lambda r: Text(printable(r.job.status or "unknown"), style=_style(r))),
+    Column("status", lambda r: Text(printable(r.job.status or "-"), style=_style(r))),
     Column("took", lambda r: f"{r.seconds:.0f} s", right=True, rank=1),
     Column("made", lambda r: made_by(r.job), rank=2, fold=True),
     Column("reason", lambda r: r.job.reason, rank=3, fold=True),
@@ -156,11 +159,16 @@ def _style(result: Result) -> str:
 
 
 def made_by(job: Job) -> str:
-    """What came out of a job that names it: a model, an evaluation, an endpoint."""
-    for name in ("model_id", "deployment_id", "endpoint", "num_questions"):
-        if value := getattr(job, name, None):
-            return str(value)
-    return ""
+    """What came out of a job that ended well, where that has a name: a model, an endpoint."""
+    if job.phase is not Phase.READY:
+        return ""
+    match job:
+        case Alignment():
+            return job.model_id or ""
+        case Deployment():
+            return job.endpoint_url or ""
+        case _:
+            return ""
 
 
 def complain(screen: Screen, result: Result) -> None:

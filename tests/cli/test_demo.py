@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import io
 import re
@@ -9,6 +10,7 @@ import re
 import pytest
 from rich.console import Console
 
+from nugen_async.cli.app import execute
 from nugen_async.cli.board import Board
 from nugen_async.cli.screen import Screen
 from nugen_async.simulator import Simulator, World
@@ -121,3 +123,22 @@ async def test_what_the_server_says_reaches_no_terminal_unwashed(board: Board) -
     board.tell("claims", "\x1b[2J\x07EVIL", stage="")
     board.finish("claims", "bad", "FAI\x1bLED", "\x9b31m")
     assert all("\x1b" not in line and "\x9b" not in line for line in shown(80, 24, board))
+
+
+async def test_a_demo_that_is_interrupted_gives_back_what_it_deployed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with Simulator(world=World(seed=3)) as sim:
+        monkeypatch.setenv("NUGEN_API_KEY", "k")
+        running = asyncio.create_task(execute(["demo", "--base-url", sim.url, "--jobs", "3"]))
+        while not any(m.serving(sim.now) == "deployed" for m in sim.world.models.values()):  # noqa: ASYNC110 - the server has no event
+            await asyncio.sleep(10)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await asyncio.sleep(3600)
+        assert not any(m.serving(sim.now) == "deployed" for m in sim.world.models.values())
+        going = {f"alignment/{a.id}" for a in sim.world.alignments.values()}
+    err = capsys.readouterr().err
+    line = next(line for line in err.splitlines() if "nugen-async watch" in line)
+    assert set(line.split()[2:-2]) < going
