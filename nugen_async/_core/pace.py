@@ -30,6 +30,8 @@ _SLOWEST = 0.02
 """Requests a second that are let through whatever was learned."""
 _WINDOW = 60.0
 """Seconds over which requests are counted, as long as no limit is known."""
+_LEAST_GUESS = 0.2
+"""Requests a second: light traffic teaches no lower limit, nor does a 503."""
 _SAMPLE = 50
 """Requests that are enough to tell a quota by."""
 _DOUBLING = 15.0
@@ -150,7 +152,7 @@ class Pace:
             # A quota that is used up closes for long; a bucket that ran dry for moments, and what it
             # took until then says little.
             quota = self._taken >= _SAMPLE and opens - now >= (now - since) / 4
-            base = (0.95 if quota else 0.7) * taken
+            base = 0.95 * taken if quota else max(_LEAST_GUESS, 0.7 * taken)
             self._guess = not quota
         elif self._guess or rate < 2 * base:
             # What was taken counts only if the rate was used, and did not double and double.

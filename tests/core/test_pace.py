@@ -185,6 +185,18 @@ def test_light_traffic_teaches_no_low_limit() -> None:
     assert rate > 5
 
 
+def test_after_one_pause_the_first_few_requests_wait_for_seconds_only() -> None:
+    pace = calm()
+    pace.sent(0.0)
+    pace.answered(503, 60.0, 1.0)
+    now = began = 1.0 + pace.admit(1.0)
+    for _ in range(10):
+        pace.sent(now)
+        pace.answered(200, None, now)
+        now += pace.admit(now)
+    assert now - began < 30
+
+
 def test_what_is_sent_past_the_gate_opens_nothing() -> None:
     pace = calm()
     pace.answered(429, 30.0, 0.0)
