@@ -1,0 +1,83 @@
+"""How docstrings become pages: tables of fields for attrs classes, and links for names in backticks.
+
+A Griffe extension, named in ``zensical.toml``.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import griffe
+
+_NAME = re.compile(r"(?<![`\[\w])`([A-Za-z_][\w.]*)`(?![`\]\w])")
+_DIRECTIVE = re.compile(r"^::: (\S+)", re.MULTILINE)
+_LITERAL = re.compile(r"::$", re.MULTILINE)
+_ATTRS = {"frozen", "define", "attrs.frozen", "attrs.define"}
+_HIDDEN = {"lifecycle", "fleeting", "rows", "bare", "wrapped", "noun", "service", "record", "routes"}
+_NOTHING = "\u00a0"
+_HIDDEN |= {"page_size", "by_status", "advice", "poller"}
+
+
+class Docstrings(griffe.Extension):
+    """Works on the whole package, once it is loaded."""
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """Rewrite what is written for a terminal into what is written for a page."""
+        headings = _headings()
+        for thing in _walk(pkg):
+            if isinstance(thing, griffe.Class):
+                _fields(thing)
+            if thing.docstring is not None:
+                thing.docstring.value = _linked(thing, headings)
+
+
+def _walk(thing: griffe.Object) -> list[griffe.Object]:
+    found = [thing]
+    for member in thing.members.values():
+        if not member.is_alias and isinstance(member, griffe.Object):
+            found += _walk(member)
+    return found
+
+
+def _headings() -> dict[str, str]:
+    """What the reference pages have a heading for: its short name, where it is unique, and its identifier."""
+    pages = Path(__file__).parent.glob("reference/*.md")
+    told = [name for page in pages for name in _DIRECTIVE.findall(page.read_text("utf-8"))]
+    counts = Counter(name.rpartition(".")[2] for name in told)
+    return {short: name for name in told if counts[short := name.rpartition(".")[2]] == 1}
+
+
+def _linked(thing: griffe.Object, headings: dict[str, str]) -> str:
+    text = thing.docstring.value if thing.docstring is not None else ""
+
+    def link(match: re.Match[str]) -> str:
+        owner, _, method = match[1].partition(".")
+        known = headings.get(owner)
+        if known is None or owner in {thing.name, getattr(thing.parent, "name", "")}:
+            return match[0]
+        return f"[{match[0]}][{known}{'.' if method else ''}{method}]"
+
+    return _LITERAL.sub(":", _NAME.sub(link, text))
+
+
+def _fields(made: griffe.Class) -> None:
+    """Tell the fields and properties of an attrs class as a table, in place of a heading each."""
+    if not any(str(each.value).partition("(")[0] in _ATTRS for each in made.decorators):
+        return
+    rows: list[str] = []
+    for name, member in made.members.items():
+        if member.is_alias or not isinstance(member, griffe.Attribute) or name.startswith("_"):
+            continue
+        member.public = False
+        if name in _HIDDEN:
+            continue
+        told = member.docstring.value if member.docstring is not None else ""
+        rows.append(f"    {name}: {' '.join(told.split()) or _NOTHING}")
+    if rows:
+        said = made.docstring.value if made.docstring is not None else ""
+        made.docstring = griffe.Docstring(
+            said + "\n\nAttributes:\n" + "\n".join(rows), parent=made
+        )

@@ -1,0 +1,105 @@
+"""What the pages state, held to the code."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from nugen_async import NugenError, Schedule, errors
+from nugen_async.cli.exits import MEANING
+
+from .samples import PAGES, ROOT, SAMPLES, Sample, commands_of, samples_of
+
+NOT_RUN = re.compile(r"not run by (?:this site's|the) tests", re.IGNORECASE)
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text("utf-8")
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
+def test_every_sample_compiles(sample: Sample) -> None:
+    compile(sample.module, sample.name, "exec")
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_a_page_says_why_a_sample_is_not_run(path: Path) -> None:
+    hidden = [s for s in samples_of(path) if s.skipped and "pytest_plugins" not in s.source]
+
+    assert not hidden or NOT_RUN.search(re.sub(r"\s+", " ", path.read_text("utf-8")))
+
+
+def test_most_samples_are_run() -> None:
+    skipped = sum(sample.skipped for sample in SAMPLES)
+
+    assert len(SAMPLES) - skipped > 40
+    assert skipped <= 8
+
+
+def test_the_bound_on_lag_is_that_of_the_default_schedule() -> None:
+    default = Schedule()
+    share = {0.25: "a quarter"}[default.net]
+
+    told = f"max({default.stride:g} s, {share} of the job's duration), never more than"
+    assert f"{told} {default.longest / 60:g} min" in page("how-to/waiting.md")
+
+
+def test_every_error_is_explained() -> None:
+    told = page("how-to/errors.md") + page("reference/errors.md")
+    made = {
+        name
+        for name, kind in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(kind, NugenError) and not name.startswith("_")
+    }
+
+    explained = set(re.findall(r"nugen_async\.(\w+)", page("how-to/errors.md")))
+    assert made - explained - {"APIError"} == set()
+    assert made - set(re.findall(r"^::: nugen_async\.(\w+)$", told, re.MULTILINE)) == set()
+
+
+def test_exit_codes_are_those_of_the_command() -> None:
+    rows = re.findall(r"^\| (\d+) \| (.+) \|$", page("how-to/terminal.md"), re.MULTILINE)
+
+    assert rows == [(str(code.value), meaning) for code, meaning in MEANING.items()]
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    config = tomllib.loads((ROOT / "zensical.toml").read_text("utf-8"))
+    named: set[str] = set()
+
+    def walk(entries: list[dict[str, object]]) -> None:
+        for entry in entries:
+            for value in entry.values():
+                if isinstance(value, list):
+                    walk(value)
+                else:
+                    named.add(str(value))
+
+    walk(config["project"]["nav"])
+    assert named == {str(p.relative_to(ROOT / "docs")) for p in PAGES if p.name != "README.md"}
+
+
+def test_every_result_of_a_benchmark_has_a_page() -> None:
+    results = {path.name for path in (ROOT / "benchmarks" / "results").glob("*.md")}
+    included = "".join(path.read_text("utf-8") for path in (ROOT / "docs/measured").glob("*.md"))
+
+    assert {name for name in results if f"benchmarks/results/{name}" not in included} == set()
+
+
+def test_commands_on_pages_exist() -> None:
+    from nugen_async.cli.app import app  # noqa: PLC0415 # needs the extra cli
+
+    known = {name for name in app if not name.startswith("-")}
+    used = {
+        (where, found[1])
+        for path in PAGES
+        for where, line in commands_of(path)
+        if (found := re.search(r"(?:^|/)nugen-async +([a-z]\w*)", line))
+    }
+
+    assert used
+    assert {(where, name) for where, name in used if name not in known} == set()
