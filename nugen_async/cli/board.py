@@ -87,17 +87,23 @@ class Board:
     _summed: float = 0.0
     _spinner: Spinner = field(factory=lambda: Spinner("dots", style="cyan"))
 
+    @property
+    def _lively(self) -> bool:
+        """Whether there are bars: on a terminal, unless results are printed into it as they come."""
+        err, out = self.screen.err, self.screen.out
+        mixed = self.screen.form == "jsonl" and out.is_terminal
+        return err.is_terminal and not (err.is_dumb_terminal or mixed or self.screen.quiet)
+
     @contextlib.asynccontextmanager
     async def shown(self) -> AsyncGenerator[Board]:
         """Show the rows while the block runs; they leave the terminal with it."""
         loop = asyncio.get_running_loop()
         self._began = self._now = loop.time()
         self._summed = self._began - _SUMMARY
-        console = self.screen.err
-        if self.screen.quiet or not console.is_terminal or console.is_dumb_terminal:
+        if not self._lively:
             yield self
             return
-        with Live(self, console=console, auto_refresh=False, transient=True) as live:
+        with Live(self, console=self.screen.err, auto_refresh=False, transient=True) as live:
             painter = loop.create_task(self._paint(live))
             try:
                 yield self
@@ -153,7 +159,7 @@ class Board:
     def _line(self, row: Row, now: float) -> None:
         console = self.screen.err
         self._now = now
-        if (console.is_terminal and not console.is_dumb_terminal) or self.screen.quiet:
+        if self._lively or self.screen.quiet:
             return
         if len(self.rows) > _FEW:
             if now - self._summed >= _SUMMARY or self.count(None) == 0:

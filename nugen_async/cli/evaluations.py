@@ -85,10 +85,14 @@ async def compare(
         Wait so many seconds at most; the evaluation goes on.
     """
     async with common.nugen() as nugen:
+        # The documented contract names the base first, the plural one last.
+        sides = (model, base) if common.contract == "plural" else (base, model)
         job = await nugen.evaluations.create(
-            model_id=base, model_id_2=model, benchmark_id=benchmark, custom_metrics=metric
+            model_id=sides[0], model_id_2=sides[1], benchmark_id=benchmark, custom_metrics=metric
         )
-        return started(common, job) if no_wait else await _measured(common, nugen, job, timeout)
+        if no_wait:
+            return started(common, job)
+        return await _measured(common, nugen, job, timeout, first=model)
 
 
 @command("nugen-async results ev-12", "nugen-async results ev-12 --json | jq .metrics.accuracy")
@@ -105,10 +109,12 @@ async def results(evaluation_id: str, /, *, common: Common = DEFAULTS) -> int:
     return Exit.OK
 
 
-async def _measured(common: Common, nugen: Nugen, job: Evaluation, timeout: float | None) -> Exit:
+async def _measured(
+    common: Common, nugen: Nugen, job: Evaluation, timeout: float | None, *, first: str = ""
+) -> Exit:
     code = await waited(common, [(nugen, [job])], timeout, told=False)
     if code is Exit.OK:
-        show(common.screen, await nugen.evaluations.results(job.id))
+        show(common.screen, await nugen.evaluations.results(job.id), first=first)
     return code
 
 
@@ -128,9 +134,14 @@ class Line:
         return f"{self.ours - self.theirs:+.3g}"
 
 
-def show(screen: Screen, found: EvaluationResults) -> None:
-    """What was measured: one line a metric, both sides of a comparison beside each other."""
+def show(screen: Screen, found: EvaluationResults, *, first: str = "") -> None:
+    """What was measured: one line a metric, both sides of a comparison beside each other.
+
+    The model *first* stands on the left, else the one that the server calls the evaluated one.
+    """
     ours, theirs = _side(found.eval_model), _side(found.base_model)
+    if first and theirs.get("model_id") == first:
+        ours, theirs = theirs, ours
     if ours and theirs:
         names = dict.fromkeys(name for name in (*ours, *theirs) if name not in _OTHER_SIDE)
         lines = [Line(_title(name), ours.get(name), theirs.get(name)) for name in names]

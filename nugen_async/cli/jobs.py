@@ -18,6 +18,8 @@ from .refs import SEEKR, ref_of, token_of
 from .screen import Column, duration, percent
 
 _AT_ONCE = 16
+_FEW = 16
+"""More jobs than this are not looked at one by one before the waiting, which can do it by lists."""
 
 Jobs = Annotated[list[str], Parameter(negative="", show_default=False)]
 
@@ -67,6 +69,9 @@ async def watch(jobs: Jobs, /, *, timeout: Patience = None, common: Common = DEF
         there: list[tuple[Client, list[Job]]] = []
         gone: list[Result] = []
         for client, asked in groups:
+            if len(asked) > _FEW:
+                there.append((client, asked))
+                continue
             looks = await look_at(asked)
             there.append((client, [look.job for look in looks if not _hopeless(look)]))
             gone += [look for look in looks if _hopeless(look)]

@@ -190,3 +190,27 @@ async def test_a_simulator_is_asked_over_the_plural_contract(run: Run) -> None:
     async with Simulator(world=World(contracts={"plural"})) as sim:
         ran = await run("documents", "--contract", "plural", "--json", on=sim)
     assert (ran.code, ran.json) == (0, [])
+
+
+@pytest.mark.parametrize("contract", ["documented", "plural"])
+async def test_the_model_in_question_stands_on_the_left_in_either_contract(
+    run: Run, contract: str
+) -> None:
+    async with Simulator(world=World(seed=2, trusting=True)) as sim:
+        ran = await run(
+            *("compare", "ours", "theirs", "--benchmark", "b", "--contract", contract), on=sim
+        )
+        (evaluation,) = sim.world.evaluations.values()
+    assert (evaluation.model_id, evaluation.base_id) == ("ours", "theirs")
+    assert ran.out.splitlines()[0].split() == ["metric", "ours", "theirs", "difference"]
+
+
+async def test_many_jobs_are_looked_at_together(run: Run) -> None:
+    async with Simulator(world=World(trusting=True)) as sim:
+        for _ in range(40):
+            await run(*ALIGN, "--document-id", "d", "--quiet", on=sim)
+        sim.log.clear()
+        ran = await run("watch", *sim.world.alignments, "--jsonl", on=sim)
+        first, second, *_ = sim.log
+        assert (first.operation, second.at > first.at + 1) == ("list_alignments", True)
+    assert (ran.code, len(ran.lines)) == (0, 40)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Iterator
+from typing import Literal
 
 import pytest
 from cyclopts import App
@@ -73,7 +74,7 @@ async def test_the_version_is_told(run: Run) -> None:
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_every_shell_can_be_completed(shell: str) -> None:
+def test_every_shell_can_be_completed(shell: Literal["bash", "zsh", "fish"]) -> None:
     script = app.generate_completion(shell=shell)
     assert "undeploy" in script
 
