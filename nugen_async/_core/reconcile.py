@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
 from typing import Any, Literal
+from urllib.parse import unquote
 
 from attrs import frozen
 
@@ -111,7 +112,10 @@ def _agreements(wanted: Wanted, seen: Sighting) -> Iterator[bool]:
 
 
 def sighted(row: Any) -> Sighting:
-    """What a snapshot of any noun tells of itself."""
+    """What a snapshot of any noun tells of itself.
+
+    Servers keep the names of files as forms send them, and forms may write a blank as ``%20``.
+    """
     name = next(
         (n for n in ("name", "benchmark_name", "evaluation_name", "filename") if hasattr(row, n)),
         "",
@@ -120,7 +124,7 @@ def sighted(row: Any) -> Sighting:
     size = next((n for n in ("num_questions", "size") if hasattr(row, n)), "")
     return Sighting(
         id=row.id,
-        name=getattr(row, name, None) or None,
+        name=unquote(getattr(row, name, None) or "") or None,
         base_model=getattr(row, "base_model", None) or None,
         documents=frozenset(getattr(row, "documents", ())),
         models=frozenset(filter(None, models)),

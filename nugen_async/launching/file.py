@@ -200,14 +200,25 @@ class JournalFile:
             return
         if not head.startswith(_MAGIC):
             raise self._not("it is not a journal")
-        page = int.from_bytes(head[16:18], "big")
-        pages = int.from_bytes(head[28:32], "big")
-        log = self.path.with_name(f"{self.path.name}-wal")
-        if size < (65536 if page == 1 else page) * pages and not (
-            log.exists() and log.stat().st_size
-        ):
+        page, pages = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
+        page = 65536 if page == 1 else page
+        if size < page * pages and not _filled(self.path, "-wal"):
             raise self._not("it is torn: a part of it is missing")
-        with contextlib.closing(self._connection("ro")) as db:
+        try:
+            self._inspect("ro")
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_READONLY"):
+                raise
+            # Its owner died in a commit, which only a writer can take back: for our own files, we do.
+            ours = int.from_bytes(head[68:72], "big") == APPLICATION_ID or size <= page
+            if self._watch or not ours:
+                raise self._not(
+                    "its last owner died while writing; whoever opens it mends it"
+                ) from None
+            self._inspect("rw")
+
+    def _inspect(self, mode: str) -> None:
+        with contextlib.closing(self._connection(mode)) as db:
             (application,) = db.execute("PRAGMA application_id").fetchone()
             (version,) = db.execute("PRAGMA user_version").fetchone()
             (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
@@ -257,6 +268,12 @@ class JournalFile:
 
     def _not(self, reason: str) -> JournalError:
         return JournalError(path=str(self.path), reason=reason)
+
+
+def _filled(path: Path, suffix: str) -> bool:
+    """Whether the file beside *path* holds anything."""
+    beside = path.with_name(path.name + suffix)
+    return beside.exists() and beside.stat().st_size > 0
 
 
 def _tell(group: list[_Job], told: list[Any], error: JournalError | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from attrs import frozen
 
+from .._core.reconcile import TOKEN_LENGTH
 from ..errors import InvalidRequestError
 
 _PIECE = 1024 * 1024
@@ -22,10 +23,15 @@ class File:
     size: int
     sha256: str
 
+    @property
+    def mark(self) -> str:
+        """Its content as a token."""
+        return self.sha256[:TOKEN_LENGTH]
+
     def name(self, *, marked: bool) -> str:
         """What it is called on the server; a marked name is the same only for the same content."""
         path = self.path
-        return f"{path.stem}-{self.sha256[:10]}{path.suffix}" if marked else path.name
+        return f"{path.stem}-{self.mark}{path.suffix}" if marked else path.name
 
 
 class Files:

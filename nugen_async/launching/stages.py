@@ -120,7 +120,9 @@ class Run:
             kind="document",
             key=f"document:{file.sha256}:{name}",
             send=send,
-            wanted=lambda _: Wanted(name=name, size=file.size),
+            wanted=lambda _: Wanted(
+                token=file.mark if self._spec.mark else None, name=name, size=file.size
+            ),
         )
         return self._shared(thing, self._nugen.documents.handle)
 

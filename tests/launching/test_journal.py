@@ -214,3 +214,30 @@ async def test_a_place_that_does_not_exist_is_told(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="no such file"):
         await Journal.open(tmp_path / "runs.db", watch=True)
     assert not (tmp_path / "runs.db").exists()
+
+
+def died_in_a_commit(path: Path) -> None:
+    """Leave the file as a process does that dies while SQLite writes to it: half written, with the way back."""
+    aside = path.with_name("aside.db")
+    path.rename(aside)
+    db = sqlite3.connect(aside, isolation_level=None)
+    db.execute("PRAGMA journal_mode = DELETE")
+    db.execute("PRAGMA cache_size = 1")
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("UPDATE workflows SET spec = hex(randomblob(2000))")
+    for suffix in ("", "-journal"):
+        path.with_name(path.name + suffix).write_bytes(
+            aside.with_name(aside.name + suffix).read_bytes()
+        )
+    db.close()
+
+
+async def test_what_a_death_in_a_commit_left_is_mended(filled: Path) -> None:
+    """Found by the kill test: such a file was called torn."""
+    died_in_a_commit(filled)
+    with pytest.raises(JournalError, match="whoever opens it mends it"):
+        await Journal.open(filled, watch=True)
+
+    journal = await Journal.open(filled)
+    assert {row.spec.base_model for row in await journal.rows()} == {"b"}
+    await journal.aclose()
