@@ -25,6 +25,7 @@ from ..errors import (
     NugenError,
 )
 from .codec import dumps
+from .deadline import Deadlines
 from .gate import Gate, Urgency, shared_pace
 from .wire import Call, Effect, Part, Response
 
@@ -35,6 +36,19 @@ _MOVED = frozenset({301, 302, 307, 308})
 _HOPS = 3
 _CLOSED = "the client is closed; make a new one"
 _FOREIGN = (aiohttp.ClientError, OSError, ValueError, RuntimeError, EOFError)
+
+
+_process = object()
+"""Another one after a fork: to compare it is cheaper than to ask for the process id at each request."""
+
+
+def _forked() -> None:
+    global _process  # noqa: PLW0603 # there is one process
+    _process = object()
+
+
+if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
+    os.register_at_fork(after_in_child=_forked)
 
 
 class Secret(str):
@@ -116,7 +130,7 @@ class Transport:
         self._fresh: aiohttp.ClientSession | None = session
         self._gate: Gate | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._pid = 0
+        self._process: object = None
         known = {"Authorization": settings.authorization, **settings.headers}
         # A session of our own sends them by itself; to merge them anew takes 2 us a request.
         self._defaults: CIMultiDict[str] = CIMultiDict(known if session is None else {})
@@ -161,7 +175,7 @@ class Transport:
             raise ClientStateError(
                 "the client belongs to another event loop; make one client per loop"
             )
-        elif self._pid != os.getpid():
+        elif self._process is not _process:
             raise ClientStateError(
                 "the client was made before a fork; make one client per process, after the fork"
             )
@@ -171,10 +185,11 @@ class Transport:
         given = self._given
         if given is not None and getattr(given, "_loop", loop) is not loop:
             raise ClientStateError("the session passed in belongs to another event loop")
-        self._loop, self._pid = loop, os.getpid()
+        self._loop, self._process = loop, _process
         digest = hashlib.blake2b(self.settings.authorization.encode(), digest_size=16).hexdigest()
         pace = shared_pace(str(URL(self._base).origin()), digest)
         self._gate = Gate(self.settings.connections, pace)
+        self._deadlines = Deadlines()
 
     def _pick(self, effect: Effect) -> aiohttp.ClientSession:
         """The session for *effect*: a create never goes out on a connection that was idle for long.
@@ -224,9 +239,9 @@ class Transport:
             allowed = _allowance(call, timeout.attempt)
             if deadline is not None:
                 allowed = min(deadline - loop.time(), allowed or math.inf)
-            async with asyncio.timeout(allowed):
-                async with await self._request(call, timeout, headers) as answer:
-                    body = await _whole(answer, self.settings.largest_body)
+            with self._deadlines.within(allowed):
+                answer = await self._request(call, timeout, headers)
+                body = await _whole(answer, self.settings.largest_body)
                 if answer.status in _MOVED and call.method == "GET":
                     answer, body = await self._followed(answer, body, call, timeout, headers)
         except NugenError:
@@ -265,9 +280,8 @@ class Transport:
             target = _target(answer)
             if answer.status not in _MOVED or target is None:
                 break
-            async with await self._request(call, timeout, headers, target) as there:
-                body = await _whole(there, self.settings.largest_body)
-            answer = there
+            answer = await self._request(call, timeout, headers, target)
+            body = await _whole(answer, self.settings.largest_body)
         return answer, body
 
     @contextlib.asynccontextmanager
@@ -339,7 +353,7 @@ class Transport:
         When the caller is cancelled, closing goes on by itself.
         """
         self.closed = True
-        if self._loop is None or self._pid != os.getpid():
+        if self._loop is None or self._process is not _process:
             return
         if self._closing is None:
             if self._gate is not None:
@@ -349,6 +363,7 @@ class Transport:
 
     async def _close(self, looks: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.gather(*looks, return_exceptions=True)
+        self._deadlines.close()
         mine = [s for s in (self._session, self._fresh) if s is not None and s is not self._given]
         self._session = self._fresh = None
         for session in mine:
@@ -383,17 +398,24 @@ def _form(parts: Sequence[Part]) -> aiohttp.FormData:
 
 
 async def _whole(answer: aiohttp.ClientResponse, largest: int) -> bytes:
-    """The body, read to its end; an endless one, or a bomb of gzip, ends at *largest* bytes."""
+    """The body, read to its end; an endless one, or a bomb of gzip, ends at *largest* bytes.
+
+    At its end the connection is free for others; after anything else it is closed.
+    """
     content = answer.content
-    first = await content.readany()
-    if content.at_eof():
+    try:
+        first = await content.readany()
         _check_size(len(first), largest)
-        return first
-    pieces, size = [first], len(first)
-    while piece := await content.readany():
-        pieces.append(piece)
-        size += len(piece)
-        _check_size(size, largest)
+        if content.at_eof():
+            return first
+        pieces, size = [first], len(first)
+        while piece := await content.readany():
+            pieces.append(piece)
+            size += len(piece)
+            _check_size(size, largest)
+    except BaseException:
+        answer.close()
+        raise
     return b"".join(pieces)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+import re
 from collections.abc import AsyncIterable, Mapping
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
@@ -33,9 +34,15 @@ class Effect(enum.Enum):
     """As CREATE, but nothing stays behind on the server (inference): its failure is just a failure."""
 
 
+_PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")
+"""A segment that needs no quotes and goes nowhere else, as nearly all ids are."""
+
+
 def segment(value: object) -> str:
     """*value* as one quoted segment of a path."""
     text = str(value)
+    if _PLAIN.fullmatch(text):
+        return text
     if not text.strip() or text in {".", ".."}:
         raise InvalidRequestError(f"{text!r} is not an id")
     try:

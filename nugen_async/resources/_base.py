@@ -301,7 +301,7 @@ class Collection:
                 json=None if json is None else route.renamed(json),
                 query={k: _query(v) for k, v in query.items() if v is not None} if query else {},
                 headers=headers or {},
-                parts=tuple(evolve(p, name=route.rename.get(p.name, p.name)) for p in parts),
+                parts=parts and tuple(evolve(p, name=route.rename.get(p.name, p.name)) for p in parts),
                 effect=effect,
                 about=str(ids.get("id", "")) if ids and effect is not Effect.CREATE else "",
                 noun=self.noun,
