@@ -7,14 +7,16 @@ from pathlib import Path
 from cyclopts import App
 
 from ..resources.benchmarks import Benchmark, Question
-from .common import DEFAULTS, Common, Flag, Names, Patience, app, epilogue
+from .common import DEFAULTS, LOOK, VERBS, Common, Flag, Names, Patience, app, epilogue
 from .exits import Exit
 from .follow import started, waited
 from .screen import Column
 
 benchmarks = App(
     name="benchmarks",
-    help="List benchmarks, show one, have one written from documents, or upload your own.",
+    group=LOOK,
+    group_commands=VERBS,
+    help="List benchmarks, show one, have one written, or upload one.",
     help_epilogue=epilogue(
         "nugen-async benchmarks",
         "nugen-async benchmarks create --document-id doc-1 --questions 20 --wait",

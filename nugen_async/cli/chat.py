@@ -33,7 +33,9 @@ async def chat(
     temperature: float | None = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Ask a base model, or a deployed one, a question; without TEXT it is read from standard input.
+    """Ask a base model, or a deployed one, a question.
+
+    Without TEXT the question is read from standard input.
 
     Parameters
     ----------

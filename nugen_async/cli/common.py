@@ -45,9 +45,14 @@ def _version() -> str:
         return "0 (not installed)"
 
 
+TRY = Group("Try it", sort_key=1)
+WORK = Group("Work", sort_key=2)
+LOOK = Group("Look", sort_key=3)
+VERBS = Group("Commands", sort_key=1)
+
 app = App(
     name="nugen-async",
-    help="Align models with your documents, wait for many at once, and measure what improved.",
+    help="Align models with your documents, many at once, and measure the gain.",
     help_epilogue=_EPILOGUE,
     help_format="plaintext",
     help_flags=["-h", "--help"],
@@ -56,12 +61,13 @@ app = App(
     exit_on_error=False,
     print_error=False,
     result_action="return_value",
+    group_commands=Group("Other", sort_key=4),
 )
 
 
-def command(*examples: str, name: str | None = None) -> Callable[[F], F]:
+def command(*examples: str, group: Group = WORK) -> Callable[[F], F]:
     """Make a function a command whose help ends with *examples*."""
-    return app.command(name=name, help_epilogue=epilogue(*examples))
+    return app.command(group=group, help_epilogue=epilogue(*examples))
 
 
 def epilogue(*examples: str) -> str:

@@ -20,7 +20,7 @@ from ..errors import InvalidRequestError
 from ..simulator import Simulator, Span, Times, World
 from ..workflows import Workflow
 from .board import Board
-from .common import DEFAULTS, Common, command
+from .common import DEFAULTS, TRY, Common, command
 from .follow import tell_how_to_go_on
 from .meter import Meter
 from .screen import Screen, plural
@@ -45,6 +45,7 @@ _TOPICS = (
     "nugen-async demo                      # simulated: no key, no network, about 20 s",
     "nugen-async demo --jobs 200 --json",
     "nugen-async demo --base-url https://api.nugen.in --jobs 2   # real: it costs money",
+    group=TRY,
 )
 async def demo(
     *,
@@ -54,7 +55,7 @@ async def demo(
     seed: int = 7,
     common: Common = DEFAULTS,
 ) -> int:
-    """Run the whole flow for several alignments at once, and show what improved.
+    """Run the whole flow for several alignments at once.
 
     Documents, a benchmark, alignment, deployment, evaluation against the base model, undeployment.
 

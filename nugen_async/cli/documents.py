@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ..resources.documents import Document
-from .common import DEFAULTS, Common, Files, Flag, Patience, app, epilogue
+from .common import DEFAULTS, LOOK, VERBS, Common, Files, Flag, Patience, app, epilogue
 from .exits import Exit
 from .follow import waited
 from .screen import Column, percent
@@ -15,6 +15,8 @@ from .uploads import send
 
 documents = App(
     name="documents",
+    group=LOOK,
+    group_commands=VERBS,
     help="List documents, and upload them.",
     help_epilogue=epilogue(
         "nugen-async documents",

@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ..client import Nugen
 from ..resources.evaluations import Evaluation, EvaluationResults
-from .common import DEFAULTS, Common, Flag, Names, Patience, command
+from .common import DEFAULTS, LOOK, Common, Flag, Names, Patience, command
 from .exits import Exit
 from .follow import started, waited
 from .screen import Column, Screen, plain
@@ -95,7 +95,11 @@ async def compare(
         return await _measured(common, nugen, job, timeout, first=model)
 
 
-@command("nugen-async results ev-12", "nugen-async results ev-12 --json | jq .metrics.accuracy")
+@command(
+    "nugen-async results ev-12",
+    "nugen-async results ev-12 --json | jq .metrics.accuracy",
+    group=LOOK,
+)
 async def results(evaluation_id: str, /, *, common: Common = DEFAULTS) -> int:
     """Show what an evaluation measured.
 

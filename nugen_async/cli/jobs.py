@@ -11,7 +11,7 @@ from cyclopts import Parameter
 
 from ..errors import NugenError
 from ..resources._base import Job
-from .common import DEFAULTS, Common, Patience, command
+from .common import DEFAULTS, LOOK, Common, Patience, command
 from .exits import Exit, overall
 from .follow import Client, Result, complain, made_by, waited
 from .refs import SEEKR, ref_of, token_of
@@ -48,6 +48,7 @@ async def resumed(
     "nugen-async watch alignment/al-7f3a evaluation/ev-12 --timeout 3600",
     "nugen-async watch data-job/dj-5             # SeekrFlow",
     "nugen-async watch al-7f3a al-81b0 --jsonl   # one line as each ends",
+    group=LOOK,
 )
 async def watch(jobs: Jobs, /, *, timeout: Patience = None, common: Common = DEFAULTS) -> int:
     """Wait for jobs that run already, however they were started.
@@ -115,6 +116,7 @@ def _left(job: Job) -> str:
 @command(
     "nugen-async status al-7f3a",
     "nugen-async status deployment/model-9 --json",
+    group=LOOK,
 )
 async def status(jobs: Jobs, /, *, common: Common = DEFAULTS) -> int:
     """Show how jobs stand, with one look each.

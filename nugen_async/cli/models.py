@@ -11,7 +11,7 @@ from rich.text import Text
 from ..errors import NugenError, printable
 from ..resources._base import Job
 from ..resources.models import AlignedModel, BaseModel
-from .common import DEFAULTS, Common, Flag, Names, Patience, command
+from .common import DEFAULTS, LOOK, Common, Flag, Names, Patience, command
 from .exits import Exit, exit_for, overall, sentence_of
 from .follow import started, waited
 from .screen import Column, percent
@@ -43,7 +43,10 @@ def _accuracy(model: AlignedModel) -> float | None:
 
 
 @command(
-    "nugen-async models", "nugen-async models --base", "nugen-async models --json | jq '.[].id'"
+    "nugen-async models",
+    "nugen-async models --base",
+    "nugen-async models --json | jq '.[].id'",
+    group=LOOK,
 )
 async def models(*, base: Flag = False, common: Common = DEFAULTS) -> int:
     """List the account's aligned models, or those to start from.
@@ -75,7 +78,7 @@ async def deploy(
     timeout: Patience = None,
     common: Common = DEFAULTS,
 ) -> int:
-    """Bring models into service; each costs money until it is undeployed.
+    """Bring models into service; each costs money until undeployed.
 
     Parameters
     ----------

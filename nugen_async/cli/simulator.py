@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ..simulator.__main__ import parser, serve
-from .common import Flag, command
+from .common import TRY, Flag, command
 from .exits import Exit
 
 
@@ -15,6 +15,7 @@ from .exits import Exit
     "nugen-async models --base",
     "",
     "nugen-async simulator --port 0 --speed 600 --failures 0.2 --errors 0.05",
+    group=TRY,
 )
 async def simulator(
     *,
