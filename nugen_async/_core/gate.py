@@ -74,6 +74,8 @@ class Gate:
     def answered(self, status: int, retry_after: float | None) -> None:
         """Tell the pace what the server said: 429 and 503 are the account's state, not one call's."""
         self.pace.answered(status, retry_after, self._loop.time())
+        if any(self._queues):
+            self._pump()
 
     def _take(self) -> None:
         self._free -= 1

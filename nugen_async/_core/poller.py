@@ -9,6 +9,7 @@ backend and to no task of the caller's.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
@@ -22,6 +23,7 @@ from ..errors import (
     InvalidRequestError,
     NotFoundError,
     NugenError,
+    printable,
 )
 from .age import Seen, age_at
 from .api import Api, log
@@ -30,7 +32,9 @@ from .outcome import Failed, Outcome, Parked, Ready, Stalled, TimedOut, Unreacha
 from .retry import Fate, fate
 from .rounds import Abandon, Agenda, Budget, ListFacts, Pages, Route, Trouble, plan
 from .schedule import (
+    DEFAULT,
     Durations,
+    Hints,
     Movement,
     Phase,
     Schedule,
@@ -50,6 +54,8 @@ _SLICE = 200
 """Rows of a list between two turns of the loop."""
 _LONGEST_SLEEP = 60.0
 """The clock of a suspended laptop stands still: wake now and then to see what is due."""
+_LIST_AGAIN = 30.0
+"""Seconds until a list that failed is asked for again; jobs that are due are asked for one by one."""
 _SMOOTHING = 0.2
 _BUDGET = Budget()
 J = TypeVar("J", bound=Watched)
@@ -148,9 +154,10 @@ class Poller(Generic[J]):
         """Why the next look at a job is when it is, for people."""
         subject = self._subjects.get(job_id)
         if subject is None:
-            return f"{self._kind.noun} {job_id}: nobody waits for it"
+            return f"{self._kind.noun} {printable(job_id)}: nobody waits for it"
         now = self._loop.time()
-        said = f"{self._kind.noun} {job_id}: {subject.job.status or 'not looked at yet'}"
+        status = printable(subject.job.status) or "not looked at yet"
+        said = f"{self._kind.noun} {printable(job_id)}: {status}"
         if subject.asked:
             return f"{said}; being looked at now"
         outlook = min(subject.outlooks, key=lambda o: o.next_look)
@@ -428,7 +435,8 @@ class Poller(Generic[J]):
         try:
             detail = await self._fetched(job, more)
         except NugenError as error:
-            log.info("%s %s ended, but its detail cannot be read: %s", kind.noun, job_id, error)
+            told = printable(job_id)
+            log.info("%s %s ended, but its detail cannot be read: %s", kind.noun, told, error)
             return job
         return detail if detail.phase.ended else job
 
@@ -446,6 +454,8 @@ class Poller(Generic[J]):
         so is the absence of a job that was due: a list lags, and has default sizes.
         """
         missing = {subject.key: subject for subject in asked}
+        agenda = self._agenda
+        agenda.list_after = math.inf  # one list at a time
         try:
             async for rows, seen, order in self._rows():
                 for job_id, row in rows:
@@ -456,9 +466,14 @@ class Poller(Generic[J]):
                     self._saw_row(subject, row, seen, order, trusted=trusted)
                 await asyncio.sleep(0)
         except NugenError as error:
+            agenda.list_after = self._loop.time() + _LIST_AGAIN
             for subject in missing.values():
                 self._failed(subject, error, self._order)
             return
+        except BaseException:
+            agenda.list_after = self._loop.time()
+            raise
+        agenda.list_after = self._loop.time()
         for subject in missing.values():
             if trusted:
                 absent = DecodeError(problems=("the job is not on the list",))
@@ -546,9 +561,8 @@ class Poller(Generic[J]):
                 age = age_at(job.seen, job.began)
                 if age is not None:
                     outlook.ageless, outlook.watch.born = False, now - age
-            move = outlook.watch.observe(phase, now, hints, expected=self._durations.least)
             outlook.looked = now
-            outlook.sleep = AT_ONCE if isinstance(move, Settled) else move
+            outlook.sleep = self._next(outlook, phase, now, hints)
         for waiter in subject.waiters:
             if waiter.terms.order >= order:
                 continue
@@ -559,6 +573,17 @@ class Poller(Generic[J]):
             else:
                 self._end(waiter, end_of(job))
         self._replan(subject)
+
+    def _next(self, outlook: Outlook, phase: Phase, now: float, hints: Hints) -> Sleep:
+        """How long to leave the job alone; a caller's own schedule that raises is replaced by ours."""
+        try:
+            move = outlook.watch.observe(phase, now, hints, expected=self._durations.least)
+        except Exception as error:  # noqa: BLE001 # whatever a caller's generator raises
+            log.warning("a schedule raised; the default takes its place: %r", error, exc_info=error)
+            outlook.policy = DEFAULT
+            outlook.watch = DEFAULT.watch(age=now - outlook.watch.born, now=now, rng=self._rng)
+            move = outlook.watch.observe(phase, now, hints)
+        return AT_ONCE if isinstance(move, Settled) else move
 
     def _end_early(self, waiter: Waiter[J], job: J, progress: float | None, now: float) -> None:
         terms = waiter.terms
@@ -583,7 +608,7 @@ class Poller(Generic[J]):
             routes = self._routes(subject.key)
             verdict = trouble.failed(now, routes, _BUDGET, missing=missing)
             over = over or isinstance(verdict, Abandon)
-        log.info("%s %s: a look failed: %s", self._kind.noun, subject.key, error)
+        log.info("%s %s: a look failed: %s", self._kind.noun, printable(subject.key), error)
         floor = getattr(error, "retry_after", None) or 0.0
         for waiter in subject.waiters:
             if waiter.terms.order >= order:

@@ -339,7 +339,8 @@ class Watch:
         left = hints.left if hints.left is not None and 0 <= hints.left < math.inf else None
         if done is not None:
             own = age * (1 - done) / done
-            left = own if left is None else min(left, own)
+            # An estimate that is used up while the bar goes on has been wrong: the bar is all there is.
+            left = min(left, own) if left else own
         if left is None:
             return None
         lost, passed = self._then - left, now - self._since

@@ -7,6 +7,7 @@ import itertools
 import json
 import logging
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import backoff
@@ -460,3 +461,31 @@ async def test_a_client_is_one_attribute_away_from_its_siblings(site: Open) -> N
         second = asyncio.create_task(sibling.alignments.handle(alignment.id).wait_until_ready())
         await asyncio.gather(first, second)
         assert s.looks <= 20
+
+
+async def test_a_schedule_that_raises_is_replaced_and_harms_no_other(
+    site: Open, caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> Iterator[float]:
+        yield 20
+        raise ZeroDivisionError
+
+    async with site(minutes=10) as s:
+        one, other = await s.start_many(2)
+        ready = await asyncio.gather(
+            one.wait_until_ready(schedule=broken), other.wait_until_ready()
+        )
+    assert {x.phase for x in ready} == {Phase.READY}
+    assert [r.message for r in caplog.records if "schedule" in r.message] == [
+        "a schedule raised; the default takes its place: ZeroDivisionError()"
+    ]
+
+
+async def test_a_list_that_fails_is_left_alone_for_a_while(site: Open) -> None:
+    async with site(minutes=30, sigma=0.2, progress="absent", estimates="absent") as s:
+        jobs = await s.start_many(60)
+        s.sim.world.inject(Fault(effect=Status(500), operation="list_alignments"))
+        outcomes = [o async for o in s.nugen.wait_many(jobs)]
+        lists = [e.at for e in s.sim.log.requests(operation="list_alignments")]
+    assert {type(o) for o in outcomes} == {Ready}
+    assert min(b - a for a, b in itertools.pairwise(lists)) >= 30
