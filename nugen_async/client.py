@@ -86,7 +86,7 @@ class _Client:
         contract: Contract | None,
         rng: random.Random | None,
     ) -> None:
-        key = (api_key or os.environ.get(self._key_variable, "")).strip()
+        key = Secret((api_key or os.environ.get(self._key_variable, "")).strip())
         if not key:
             raise ConfigurationError(
                 f"no API key: set the environment variable {self._key_variable}, or pass api_key="
@@ -121,6 +121,8 @@ class _Client:
         self._api = api
 
     def __repr__(self) -> str:
+        if not hasattr(self, "_api"):  # its making failed, and a traceback shows it
+            return f"<{type(self).__name__}>"
         state = ", closed" if self._api.transport.closed else ""
         return f"<{type(self).__name__} {self._api.transport.settings.base_url}{state}>"
 
@@ -294,6 +296,11 @@ def _timeout(value: float | Timeout | None) -> Timeout:
     return Timeout(attempt=value, connect=min(10.0, value))
 
 
+def _hidden(key: str | None) -> str | None:
+    """*key* as a text that a dump of the caller's variables does not show."""
+    return key if key is None else Secret(key)
+
+
 def _retries(value: int) -> int:
     if value < 0:
         raise ConfigurationError(f"max_retries must not be negative, not {value}")
@@ -338,6 +345,7 @@ class Nugen(_Client):
         middlewares: Sequence[Any] = (),
         rng: random.Random | None = None,
     ) -> None:
+        api_key = _hidden(api_key)
         if contract not in {"documented", "plural", "auto"}:
             raise ConfigurationError(
                 f'contract is "documented", "plural" or "auto", not {contract!r}'
@@ -400,6 +408,7 @@ class SeekrFlow(_Client):
         middlewares: Sequence[Any] = (),
         rng: random.Random | None = None,
     ) -> None:
+        api_key = _hidden(api_key)
         team = (team_id or os.environ.get("SEEKR_TEAM_ID", "")).strip()
         super().__init__(
             api_key,

@@ -12,7 +12,9 @@ from typing import Any, ClassVar
 
 from attrs import Factory, define, field, fields, frozen
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 _LONGEST = 500
 
 
@@ -265,7 +267,7 @@ class CreateOutcomeUnknownError(APIError):
     candidates: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        text = f"{self._request}: it is not known whether the {self.kind or 'job'} was created"
+        text = f"{self._request}: it is not known whether the {printable(self.kind) or 'job'} was created"
         if self.reason:
             text += f" ({printable(self.reason)})"
         if self.candidates:

@@ -59,6 +59,9 @@ class Secret(str):
     def __repr__(self) -> str:
         return "'***'"
 
+    def __reduce_ex__(self, _: object) -> Any:
+        raise TypeError("an API key is neither pickled nor copied")
+
 
 @frozen
 class Timeout:
@@ -103,6 +106,8 @@ class Settings:
 
 def check_base_url(base_url: str, allow_http: Sequence[str] = ()) -> None:
     """Refuse a base URL that is none, carries a password, or would send the key in the clear."""
+    if not base_url.isprintable():
+        raise ConfigurationError("base_url holds control characters")
     try:
         url = URL(base_url)
         host = url.host
@@ -124,7 +129,7 @@ class Transport:
 
     def __init__(self, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
         self.settings = settings
-        self._base = settings.base_url.rstrip("/")
+        self._base = str(URL(settings.base_url)).rstrip("/")
         self._given = session
         self._session: aiohttp.ClientSession | None = session
         self._fresh: aiohttp.ClientSession | None = session

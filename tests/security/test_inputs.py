@@ -1,0 +1,207 @@
+"""What comes from outside stays what it is: an id a segment, a text a text, a host the one that was meant."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from nugen_async import APIStatusError, ConfigurationError, InvalidRequestError, Nugen, NugenError
+from nugen_async._core.wire import segment
+from nugen_async.errors import (
+    CreateOutcomeUnknownError,
+    DecodeError,
+    JobFailedError,
+    JobParkedError,
+    NotFoundError,
+    Problem,
+    UnprocessableEntityError,
+    WaitTimeoutError,
+    printable,
+)
+from nugen_async.journal import Journal
+
+from ..chaos.server import FaultServer, healthy
+
+IDS = [
+    "../x?y",
+    "%2e%2e",
+    "..%2f..%2fadmin",
+    "a/b",
+    "a#b",
+    "a b",
+    "ü\U0001f600",
+    "a\nb\r\nX-Evil: 1",
+    "a\x00b",
+]
+IDS += [
+    "*",
+    "~",
+    "a;b",
+    "a\\b",
+    "http://evil/",
+    "//evil",
+    "?",
+    "{id}",
+    "%",
+    "%00",
+    "\u202eabc",
+    "{0.__class__}",
+]
+BASE = "/api/v3/alignment-project/"
+
+
+@pytest.mark.parametrize("given_id", IDS)
+async def test_an_id_arrives_as_one_encoded_segment(given_id: str) -> None:
+    async with FaultServer(healthy, {"GET": {"id": "x"}}) as server:
+        async with Nugen("k", base_url=server.url) as nugen:
+            await nugen.alignments.get(given_id)
+        (seen,) = server.log
+    assert seen.target == BASE + segment(given_id)
+    assert re.fullmatch(r"[A-Za-z0-9%._~-]+", seen.target.removeprefix(BASE))
+
+
+@pytest.mark.parametrize("given_id", ["", " ", "\n", ".", "..", "\ud800"])
+async def test_what_cannot_be_a_segment_is_refused(given_id: str) -> None:
+    async with FaultServer(healthy) as server, Nugen("k", base_url=server.url) as nugen:
+        with pytest.raises(InvalidRequestError):
+            await nugen.alignments.get(given_id)
+        assert server.log == []
+
+
+@given(st.text(min_size=1))
+def test_any_text_is_one_segment_or_refused(text: str) -> None:
+    try:
+        quoted = segment(text)
+    except InvalidRequestError:
+        return
+    assert re.fullmatch(r"[A-Za-z0-9%._~-]+", quoted)
+    assert quoted not in {".", ".."}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.nugen.in",
+        "http://127.0.0.1.evil.example",
+        "http://localhost.evil.example",
+        "http://0.0.0.0",
+        "http://[::2]:80",
+        "http://localhost@evil.example",
+        "http:///nohost",
+        "ftp://127.0.0.1",
+        "//127.0.0.1",
+        "127.0.0.1:80",
+        "",
+        " ",
+        "https://",
+        "https://h/?a=b",
+        "https://h/#f",
+        "https://h/a\r\nX-Evil: 1",
+        "https://h:99999",
+    ],
+)
+def test_a_base_url_that_would_leak_or_make_no_sense_is_refused(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NUGEN_BASE_URL", url or " ")
+    with pytest.raises(ConfigurationError):
+        Nugen("k", base_url=url)
+
+
+@pytest.mark.parametrize(
+    ("url", "allowed"),
+    [
+        ("http://127.0.0.1:1", ()),
+        ("http://localhost", ()),
+        ("http://[::1]:8000", ()),
+        ("http://gateway.internal:8080/nugen", ("gateway.internal",)),
+        ("HTTP://Gateway.Internal", ("gateway.internal",)),
+        ("https://api.nugen.in/", ()),
+    ],
+)
+def test_a_base_url_that_is_safe_or_allowed_by_name_is_taken(
+    url: str, allowed: tuple[str, ...]
+) -> None:
+    assert url.rstrip("/") in repr(Nugen("k", base_url=url, allow_http=allowed))
+
+
+async def test_the_path_of_a_base_url_is_encoded() -> None:
+    async with FaultServer(healthy, {"GET": {"id": "x"}}) as server:
+        async with Nugen("k", base_url=f"{server.url}/a b/ü/") as nugen:
+            await nugen.alignments.get("x")
+        assert server.log[0].target == f"/a%20b/%C3%BC{BASE}x"
+
+
+NASTY = "\x1b[31mred\x1b[0m\x9b2J\x07\u202egnp.exe\r\x08\x7f\u2028\u200f"
+HARMFUL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069]"
+)
+ERRORS: list[NugenError] = [
+    APIStatusError(
+        method="GET", url=f"http://h/{NASTY}", status=400, detail=NASTY, request_id=NASTY
+    ),
+    NotFoundError(method="GET", url="http://h/", status=404, detail={"detail": NASTY}),
+    NotFoundError(method="GET", url="http://h/", status=404, detail={NASTY: {NASTY: [NASTY]}}),
+    UnprocessableEntityError(status=422, detail=(Problem((NASTY,), NASTY, NASTY),)),
+    DecodeError(method="GET", url="u", problems=(NASTY,)),
+    CreateOutcomeUnknownError(kind=NASTY, reason=NASTY, look_for=NASTY, candidates=(NASTY,)),
+    JobFailedError(job_id=NASTY, status=NASTY, reason=NASTY),
+    JobParkedError(job_id=NASTY, status=NASTY, hint=NASTY),
+    WaitTimeoutError(job_id=NASTY, status=NASTY),
+    InvalidRequestError(NASTY),
+]
+
+
+@pytest.mark.parametrize("error", ERRORS, ids=lambda error: type(error).__name__)
+def test_server_text_in_an_error_cannot_drive_a_terminal(error: NugenError) -> None:
+    assert not HARMFUL.search(str(error))
+    assert not HARMFUL.search(repr(error))
+
+
+@given(st.text())
+def test_printable_is_printable_and_short(text: str) -> None:
+    shown = printable(text, 100)
+    assert not HARMFUL.search(shown)
+    assert len(shown) <= 100
+
+
+async def test_server_text_in_logs_and_explanations_cannot_drive_a_terminal(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(1)
+    bad = {"id": NASTY, "status": NASTY, "name": NASTY, "error": NASTY}
+    answers: dict[str, Any] = {"GET": bad, f"GET {BASE}status/{segment(NASTY)}": b"{"}
+    async with (
+        FaultServer(healthy, answers) as server,
+        Nugen("k", base_url=server.url, max_retries=0) as nugen,
+    ):
+        for job_id in ("al-1", NASTY):
+            with pytest.raises(NugenError) as caught:
+                await nugen.alignments.handle(job_id).wait_until_ready(5)
+            job: Any = await nugen.alignments.get("al-1")
+            assert not HARMFUL.search(str(caught.value) + repr(caught.value.job) + repr(job))  # type: ignore[attr-defined] # a JobError
+            assert not HARMFUL.search(job.explain())
+            assert not HARMFUL.search(job.resume_token())
+    assert caplog.records
+    assert not any(HARMFUL.search(record.getMessage()) for record in caplog.records)
+
+
+async def test_a_journal_is_readable_by_its_owner_only(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    journal = await Journal.open(path)
+    try:
+        modes = {
+            name: stat.S_IMODE(os.stat(tmp_path / name).st_mode)  # noqa: PTH116 # a tmpfs
+            for name in os.listdir(tmp_path)  # noqa: PTH208 # as above
+        }
+    finally:
+        await journal.aclose()
+    assert modes
+    assert set(modes.values()) == {0o600}
