@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cyclopts import CycloptsError
 from rich.text import Text
 
-from ..errors import NugenError, printable
+from ..errors import NugenError
 from . import alignments, benchmarks, chat, demo, documents, evaluations, jobs, models, simulator
 from .common import app
 from .exits import Exit, exit_for, sentence, sentence_of
@@ -63,7 +63,7 @@ def _told(text: str, code: Exit, *, debug: bool) -> int:
     screen = Screen()
     if debug:
         screen.err.file.write(traceback.format_exc())
-    screen.warn(Text.assemble(("Error: ", "bold red"), printable(text, 2000)))
+    screen.warn(Text.assemble(("Error: ", "bold red"), text))
     return code
 
 

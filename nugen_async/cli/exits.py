@@ -6,8 +6,11 @@ import enum
 from collections.abc import Iterable
 
 from .. import errors
+from ..batch import BatchStoppedError, WorkflowFailedError
+from ..journal import JournalError
 
 _LONGEST = 2000
+_LONGEST_LIST = 20_000
 
 
 class Exit(enum.IntEnum):
@@ -45,8 +48,11 @@ class NoKeyError(errors.ConfigurationError):
     """The environment holds no API key."""
 
 
-_CODES: tuple[tuple[type[errors.NugenError], Exit], ...] = (
+_CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (errors.JobFailedError, Exit.FAILED),
+    (WorkflowFailedError, Exit.FAILED),
+    (BatchStoppedError, Exit.FAILED),
+    (JournalError, Exit.USAGE),
     (errors.JobParkedError, Exit.PARKED),
     (errors.WaitTimeoutError, Exit.TIMED_OUT),
     (errors.JobStalledError, Exit.TIMED_OUT),
@@ -60,10 +66,12 @@ _CODES: tuple[tuple[type[errors.NugenError], Exit], ...] = (
     (errors.ConflictError, Exit.USAGE),
     (errors.PayloadTooLargeError, Exit.USAGE),
     (errors.UnprocessableEntityError, Exit.USAGE),
-    (errors.ConfigurationError, Exit.USAGE),
-    (errors.InvalidRequestError, Exit.USAGE),
+    (ValueError, Exit.USAGE),
 )
-"""The first class that fits decides; everything else is the server's or the network's affair."""
+"""The first class that fits decides; everything else is the server's or the network's affair.
+
+What is a ValueError as well was found wrong before anything was sent.
+"""
 
 _ADVICE: tuple[tuple[type[errors.NugenError], str], ...] = (
     (errors.PaymentRequiredError, "Look at the account's plan, then run the command again."),
@@ -99,7 +107,7 @@ def sentence(text: str) -> str:
 
 
 def sentence_of(error: errors.NugenError) -> str:
-    """What went wrong, and what to do about it."""
+    """What went wrong, and what to do about it; lines only where a file of ours has many mistakes."""
     match error:
         case errors.WaitTimeoutError():
             text = f"still {error.status or 'not looked at'} after {error.waited:.0f} s"
@@ -107,6 +115,8 @@ def sentence_of(error: errors.NugenError) -> str:
             text = f"{error.status} without any news for {error.still:.0f} s"
         case errors.JobUnreachableError() if error.last is not None:
             text = f"cannot be looked at: {error.last}"
+        case ValueError() if "\n" in str(error):
+            return errors.printable(error, _LONGEST_LIST)
         case _:
             text = str(error)
     return f"{sentence(text)} {advice_for(error)}".rstrip()

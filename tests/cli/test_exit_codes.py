@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 
 from nugen_async import SeekrFlow, errors
+from nugen_async.batch import BatchStoppedError, WorkflowFailedError
 from nugen_async.cli.exits import Exit, advice_for, exit_for, overall, sentence_of
+from nugen_async.journal import JournalLockedError
+from nugen_async.manifests import ManifestError, Mistake
 from nugen_async.simulator import Drop, Fault, Garble, Simulator, Status, World
 
 from .conftest import Run
@@ -61,6 +64,17 @@ def test_every_error_class_is_in_the_table() -> None:
     leaves = {k for k in kinds if isinstance(k, type) and issubclass(k, errors.NugenError)}
     bases = {errors.NugenError, errors.APIError, errors.JobError, errors.ClientStateError}
     assert leaves - bases == {type(error) for error, _ in CODES}
+
+
+def test_batches_and_manifests_have_theirs() -> None:
+    stopped = BatchStoppedError(policy="fail_fast", ready=1, failed=1, left=0)
+    failed = WorkflowFailedError(key="k", stage="alignment", kind="JobFailedError", reason="502")
+    assert [exit_for(error) for error in (stopped, failed)] == [Exit.FAILED, Exit.FAILED]
+    assert exit_for(JournalLockedError(path="runs.db", reason="owned")) is Exit.USAGE
+    mistakes = tuple(Mistake(line=n, field="name", message="required") for n in (1, 2))
+    wrong = ManifestError(path="runs.csv", mistakes=mistakes)
+    assert exit_for(wrong) is Exit.USAGE
+    assert len(sentence_of(wrong).splitlines()) == 3
 
 
 def test_several_ends_make_one_exit_code() -> None:
