@@ -175,11 +175,10 @@ class Plan(Generic[R]):
         elif inner is not None and self.bare is not None:
             self._take({self.bare: inner}, _INNER, best, renamed, seen)
         for one in self.fields:
-            if one.wire not in best or best[one.wire][0] is None:
-                for path in one.paths:
-                    if (value := _walk(row, path)) is not None:
-                        best[one.wire] = value, 0.0
-                        break
+            if best.get(one.wire, (None,))[0] is None:
+                walks = (_walk(place, path) for path in one.paths for place in (row, inner))
+                if (value := next((v for v in walks if v is not None), None)) is not None:
+                    best[one.wire] = value, 0.0
         if told := [f"{wire} from {key!r}" for wire, key in renamed.items()]:
             seen.note(f"read under another name: {', '.join(told)}")
         return {wire: value for wire, (value, _) in best.items()}
@@ -249,10 +248,12 @@ def _contradiction(seen: Seen, name: str, outer: Json, inner: Json) -> None:
 
 def _walk(value: Json, path: tuple[str, ...]) -> Json:
     for step in path:
-        if isinstance(value, list):
-            value = value[int(step) if step.isdecimal() else 0] if value else None
-            if step.isdecimal():
-                continue
+        if step.isdecimal():
+            listed = isinstance(value, list) and int(step) < len(value)
+            value = value[int(step)] if listed else None
+            continue
+        while isinstance(value, list):
+            value = value[0] if value else None
         if not isinstance(value, dict):
             return None
         found = value.get(step)
