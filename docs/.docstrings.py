@@ -3,6 +3,8 @@
 A Griffe extension, named in ``zensical.toml``.
 """
 
+# ruff: noqa: INP001 # a file on its own, and hidden so that the site does not publish it
+
 from __future__ import annotations
 
 import re
@@ -16,9 +18,19 @@ _NAME = re.compile(r"(?<![`\[\w])`([A-Za-z_][\w.]*)`(?![`\]\w])")
 _DIRECTIVE = re.compile(r"^::: (\S+)", re.MULTILINE)
 _LITERAL = re.compile(r"::$", re.MULTILINE)
 _ATTRS = {"frozen", "define", "attrs.frozen", "attrs.define"}
-_HIDDEN = {"lifecycle", "fleeting", "rows", "bare", "wrapped", "noun", "service", "record", "routes"}
-_NOTHING = "\u00a0"
+_HIDDEN = {
+    "lifecycle",
+    "fleeting",
+    "rows",
+    "bare",
+    "wrapped",
+    "noun",
+    "service",
+    "record",
+    "routes",
+}
 _HIDDEN |= {"page_size", "by_status", "advice", "poller"}
+_NOTHING = "\u00a0"
 
 
 class Docstrings(griffe.Extension):
@@ -68,16 +80,15 @@ def _fields(made: griffe.Class) -> None:
     if not any(str(each.value).partition("(")[0] in _ATTRS for each in made.decorators):
         return
     rows: list[str] = []
-    for name, member in made.members.items():
-        if member.is_alias or not isinstance(member, griffe.Attribute) or name.startswith("_"):
+    for name, member in list(made.members.items()):
+        if not isinstance(member, griffe.Attribute) or name.startswith("_"):
             continue
-        member.public = False
+        del made.members[name]
         if name in _HIDDEN:
             continue
         told = member.docstring.value if member.docstring is not None else ""
-        rows.append(f"    {name}: {' '.join(told.split()) or _NOTHING}")
+        rows.append(f"    {name} ({member.annotation}): {' '.join(told.split()) or _NOTHING}")
     if rows:
         said = made.docstring.value if made.docstring is not None else ""
-        made.docstring = griffe.Docstring(
-            said + "\n\nAttributes:\n" + "\n".join(rows), parent=made
-        )
+        text = f"{said}\n\nAttributes:\n" + "\n".join(rows)
+        made.docstring = griffe.Docstring(text, parent=made)

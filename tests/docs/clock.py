@@ -15,9 +15,7 @@ FASTER = 30.0
 class QuickSelector(selectors.DefaultSelector):
     """A selector for a fast clock: its time-outs are in that clock's seconds."""
 
-    def select(
-        self, timeout: float | None = None
-    ) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
         """As the selector's, sooner."""
         return super().select(timeout / FASTER if timeout is not None else None)
 

@@ -85,6 +85,12 @@ def commands_of(page: Path) -> list[tuple[str, str]]:
     ]
 
 
+def lines_of_code(page: Path) -> Iterator[tuple[int, str]]:
+    """Every line of every fence of *page*, with its number."""
+    for _, line, content in _fences(page):
+        yield from enumerate(content.splitlines(), line + 1)
+
+
 def _fences(page: Path) -> Iterator[tuple[str, int, str]]:
     for token in MarkdownIt("commonmark").parse(page.read_text("utf-8")):
         if token.type == "fence" and token.map is not None:

@@ -12,7 +12,7 @@ import pytest
 from nugen_async import NugenError, Schedule, errors
 from nugen_async.cli.exits import MEANING
 
-from .samples import PAGES, ROOT, SAMPLES, Sample, commands_of, samples_of
+from .samples import PAGES, ROOT, SAMPLES, Sample, commands_of, lines_of_code, samples_of
 
 NOT_RUN = re.compile(r"not run by (?:this site's|the) tests", re.IGNORECASE)
 
@@ -24,6 +24,17 @@ def page(name: str) -> str:
 @pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.name)
 def test_every_sample_compiles(sample: Sample) -> None:
     compile(sample.module, sample.name, "exec")
+
+
+def test_samples_are_no_wider_than_the_page() -> None:
+    shown = [
+        (f"{path.name}:{number}", line)
+        for path in PAGES
+        if path.name != "README.md"
+        for number, line in lines_of_code(path)
+    ]
+
+    assert [(where, line) for where, line in shown if len(line) > 76] == []
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
