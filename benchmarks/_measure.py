@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import os
 import platform
@@ -94,6 +95,13 @@ class Report:
             (RESULTS / f"{self.name}.md").write_text(
                 f"{page}\nRepeat with `python -m benchmarks {self.name}`. Measured on:\n\n{facts}\n"
             )
+
+
+def command(main: Callable[..., None]) -> None:
+    """Run one benchmark from the command line."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--quick", action="store_true", help="smaller, and nothing is written")
+    main(quick=parser.parse_args().quick)
 
 
 def machine() -> list[str]:

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
 
-from ._measure import Report, installed, interleaved, ratios
+from ._measure import Report, command, installed, interleaved, ratios
 from ._server import serving
 from ._worker import Run, Worker, workers
 
@@ -194,7 +194,7 @@ async def bare_protocol(url: str, connections: int) -> AsyncGenerator[Run]:
 BASE = "raw aiohttp + json.loads"
 OURS = "nugen-async, four dependencies"
 FAST = "nugen-async, orjson + uvloop"
-_HERE = f"{__name__}:"
+_HERE = "benchmarks.per_request:"
 _UVLOOP = "--loop=uvloop"
 SIDES: dict[str, tuple[str, ...]] = {
     BASE: (f"{_HERE}raw_aiohttp",),
@@ -261,3 +261,7 @@ def _at(load: int, sides: dict[str, tuple[str, ...]], *, quick: bool) -> dict[st
             {name: cost(name, worker) for name, worker in running.items()}, 2 if quick else 9
         )
     return ratios(costs, BASE)
+
+
+if __name__ == "__main__":
+    command(main)
