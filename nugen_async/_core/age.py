@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from attrs import frozen
 
@@ -20,6 +21,7 @@ class Seen:
     """It is the answer to the job's own creation, so its age was 0."""
 
 
+@lru_cache(maxsize=16)
 def server_time(date: str | None) -> datetime | None:
     """The instant that a ``Date`` header tells; None where it tells none."""
     if not date:

@@ -524,7 +524,7 @@ class Poller(Generic[J]):
     ) -> None:
         mark = peek(row, self._kind.record)
         if mark == subject.mark and not subject.job.phase.ended:
-            self._saw(subject, subject.job.seen_again(seen), order)
+            self._saw(subject, subject.job, order, seen)
             return
         try:
             record = _structured(row, subject.job, self._kind.record)
@@ -545,8 +545,11 @@ class Poller(Generic[J]):
         self._agenda.drop(subject.key)
         self._queue.append(subject)
 
-    def _saw(self, subject: Subject[J], job: J, order: int) -> None:
-        """Hand one look's answer to everyone who registered before it was asked for."""
+    def _saw(self, subject: Subject[J], job: J, order: int, seen: Seen | None = None) -> None:
+        """Hand one look's answer to everyone who registered before it was asked for.
+
+        *seen* is given where an older snapshot was found unchanged.
+        """
         now = self._loop.time()
         changed = job is not subject.job and job != subject.job
         subject.job, subject.trouble, subject.asked = job, None, False
@@ -555,7 +558,7 @@ class Poller(Generic[J]):
             self._warn_of(job.status)
         elif phase is Phase.READY and subject.waiters:
             self._durations.learn(now - subject.waiters[0].outlook.watch.born)
-        hints = job.hints()
+        hints = job.hints(seen)
         for outlook in subject.outlooks:
             if outlook.ageless and job.seen is not None:
                 age = age_at(job.seen, job.began)

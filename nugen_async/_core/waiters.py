@@ -38,9 +38,8 @@ class Watched(Protocol):
     def began(self) -> datetime | None: ...  # the job's
     @property
     def seen(self) -> Seen | None: ...  # the job's
-    def hints(self) -> Hints: ...  # the job's
+    def hints(self, seen: Seen | None = None) -> Hints: ...  # the job's
     def resume_token(self) -> str: ...  # the job's
-    def seen_again(self, seen: Seen) -> Self: ...  # the job's
     def succeeded_by(self, newer: Self, seen: Seen) -> Self: ...  # the job's
 
 

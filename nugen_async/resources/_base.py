@@ -147,14 +147,9 @@ class Job(Resource):
         """When this snapshot was received; None for one that never was."""
         return None if self._origin is None or not self.status else self._origin.seen
 
-    def hints(self) -> Hints:
-        """What this snapshot tells of the time to come."""
+    def hints(self, seen: Seen | None = None) -> Hints:  # noqa: ARG002 # nouns override it
+        """What this snapshot tells of the time to come, as it was *seen* (now again, or at first)."""
         return Hints()
-
-    def seen_again(self, seen: Seen) -> Self:
-        """The same snapshot, found unchanged at another time."""
-        origin = self._origin
-        return self if origin is None else evolve(self).bound_to(origin.home, seen, origin.began)
 
     def succeeded_by(self, newer: Self, seen: Seen) -> Self:
         """*newer*, keeping what a short status answer does not repeat of this one."""
@@ -301,7 +296,8 @@ class Collection:
                 json=None if json is None else route.renamed(json),
                 query={k: _query(v) for k, v in query.items() if v is not None} if query else {},
                 headers=headers or {},
-                parts=parts and tuple(evolve(p, name=route.rename.get(p.name, p.name)) for p in parts),
+                parts=parts
+                and tuple(evolve(p, name=route.rename.get(p.name, p.name)) for p in parts),
                 effect=effect,
                 about=str(ids.get("id", "")) if ids and effect is not Effect.CREATE else "",
                 noun=self.noun,

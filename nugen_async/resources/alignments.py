@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from attrs import field, frozen
 
-from .._core.age import server_time
+from .._core.age import Seen, server_time
 from .._core.codec import seen_as, timestamp
 from .._core.page import Page
 from .._core.reconcile import OnUnknown, Wanted, carries
@@ -119,19 +119,20 @@ class Alignment(Job):
         """When it was started."""
         return self.created_date or self.start_time
 
-    def hints(self) -> Hints:
+    def hints(self, seen: Seen | None = None) -> Hints:
         """Progress in percent, and the estimate in whichever of its two forms came."""
         progress = None if self.progress is None else min(1.0, max(0.0, self.progress / 100))
         return Hints(
             progress=progress,
-            left=self.eta_seconds if self.eta_seconds is not None else self._until_completion(),
+            left=self.eta_seconds if self.eta_seconds is not None else self._until_completion(seen),
             queue_position=self.queue_position,
         )
 
-    def _until_completion(self) -> float | None:
+    def _until_completion(self, seen: Seen | None) -> float | None:
         told = self.estimated_completion or ""
         end = timestamp(told) if "-" in told else None  # a bare number is no point in time
-        now = server_time(self.seen.date) if self.seen is not None else None
+        seen = seen or self.seen
+        now = server_time(seen.date) if seen is not None else None
         return None if end is None or now is None else max(0.0, (end - now).total_seconds())
 
 

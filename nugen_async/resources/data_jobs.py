@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
+from .._core.age import Seen
 from .._core.codec import seen_as
 from .._core.page import Page
 from .._core.schedule import Hints
@@ -89,7 +90,7 @@ class DataJob(Job):
         """When it was made."""
         return self.created_at
 
-    def hints(self) -> Hints:
+    def hints(self, seen: Seen | None = None) -> Hints:  # noqa: ARG002 # no time is told
         """The alignment job's progress and time left."""
         return Hints(
             progress=None if self.progress is None else min(1.0, max(0.0, self.progress / 100)),

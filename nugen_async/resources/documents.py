@@ -71,7 +71,7 @@ class Document(Job):
         """When it was uploaded."""
         return self.upload_date
 
-    def hints(self) -> Hints:
+    def hints(self, seen: Seen | None = None) -> Hints:  # noqa: ARG002 # no time is told
         """The share that is processed."""
         if self.processing_progress is None:
             return Hints()

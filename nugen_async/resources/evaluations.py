@@ -9,6 +9,7 @@ from typing import Any, ClassVar, Literal, cast
 
 from attrs import field, frozen
 
+from .._core.age import Seen
 from .._core.codec import seen_as
 from .._core.page import Page
 from .._core.reconcile import Wanted
@@ -100,7 +101,7 @@ class Evaluation(Job):
         """When it was started."""
         return self.created_at or self.start_time
 
-    def hints(self) -> Hints:
+    def hints(self, seen: Seen | None = None) -> Hints:  # noqa: ARG002 # no time is told
         """The share of questions answered; the time left by their average, else as the server guesses."""
         done, total = self._counts()
         if done is None or not total:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 
 from attrs import field, frozen
 
-from .._core.age import server_time
+from .._core.age import Seen, server_time
 from .._core.codec import seen_as
 from .._core.page import Page
 from .._core.schedule import Hints
@@ -68,11 +68,12 @@ class TrainingPairsJob(Job):
         """When it was started."""
         return self.created_at
 
-    def hints(self) -> Hints:
+    def hints(self, seen: Seen | None = None) -> Hints:
         """Progress in percent; the time left in minutes, or until the estimated end."""
         left = None if self.eta_minutes is None else max(0.0, self.eta_minutes * 60.0)
         end = self.estimated_completion_at
-        now = server_time(self.seen.date) if self.seen is not None else None
+        seen = seen or self.seen
+        now = server_time(seen.date) if seen is not None else None
         if left is None and end is not None and now is not None:
             left = max(0.0, (end - now).total_seconds())
         progress = None if self.progress is None else min(1.0, max(0.0, self.progress / 100))
