@@ -31,6 +31,7 @@ from .launching.making import FAIL
 from .launching.outcomes import (
     BatchStoppedError,
     Failed,
+    Open,
     Outcome,
     Policy,
     Ready,
@@ -54,6 +55,7 @@ __all__ = [
     "Batch",
     "BatchStoppedError",
     "Failed",
+    "Open",
     "Outcome",
     "Policy",
     "Ready",
@@ -197,8 +199,8 @@ class Batch:
         return status_of(await self._store.rows())
 
     async def outcomes(self) -> list[Outcome]:
-        """How every workflow that has ended did end; sends nothing."""
-        return [outcome_of(row, before=True) for row in await self._store.rows() if ended(row.end)]
+        """How every workflow stands, `Open` where it has not ended; sends nothing."""
+        return [outcome_of(row, before=True) for row in await self._store.rows()]
 
     async def retry_failed(self) -> int:
         """Make what failed or is unknown ready for another try; returns how many. `run` goes on with them.

@@ -12,15 +12,42 @@ from cyclopts import CycloptsError
 from rich.text import Text
 
 from ..errors import NugenError
-from . import alignments, benchmarks, chat, demo, documents, evaluations, jobs, models, simulator
+from . import (
+    alignments,
+    batch,
+    benchmarks,
+    chat,
+    demo,
+    documents,
+    evaluations,
+    jobs,
+    models,
+    report,
+    simulator,
+    worker,
+)
 from .common import app
 from .exits import Exit, exit_for, sentence, sentence_of
 from .screen import Screen
 
 __all__ = ["app", "execute", "run"]
 
-_GROUPS = (demo, alignments, evaluations, jobs, models, documents, benchmarks, chat, simulator)
+_GROUPS = (
+    demo,
+    simulator,
+    alignments,
+    evaluations,
+    chat,
+    jobs,
+    models,
+    documents,
+    benchmarks,
+    report,
+)
+"""Importing them is what makes their commands."""
 
+app.command(batch.app)
+app.command(worker.app)
 app.register_install_completion_command()
 
 

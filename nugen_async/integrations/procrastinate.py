@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from types import TracebackType
@@ -150,11 +151,12 @@ class Fleet:
         rescue_after: float = 30.0,
         handle_signals: bool = True,
     ) -> None:
-        """Run workflows, *at_once* at a time, until it is stopped; without *wait* until none is left to take.
+        """Run workflows, *at_once* at a time, until it is stopped.
 
         SIGINT, SIGTERM or cancelling stop it at once: what it had under way goes on at the server, and on
-        another worker. Every *heartbeat* seconds it shows that it lives, and *rescue_after* seconds without
-        a sign of it the others take its workflows. *settle* and *schedule* are as in `Batch`.
+        another worker. Without *wait* it ends when it has ended all that there is to take. Every *heartbeat*
+        seconds it shows that it lives, and *rescue_after* seconds without a sign of it the others take its
+        workflows. *settle* and *schedule* are as in `Batch`.
         """
         self._nugen = nugen.with_options(max_retries=_CREATES)
         self._terms = Terms(settle=settle, schedule=schedule)
@@ -165,7 +167,7 @@ class Fleet:
                 concurrency=at_once,
                 wait=wait,
                 fetch_job_polling_interval=1.0,
-                shutdown_graceful_timeout=0.0,
+                shutdown_graceful_timeout=0.0 if wait else math.inf,
                 update_heartbeat_interval=heartbeat,
                 stalled_worker_timeout=rescue_after,
                 install_signal_handlers=handle_signals,

@@ -114,6 +114,11 @@ class TimedOut(Outcome):
 
 
 @frozen(kw_only=True)
+class Open(Outcome):
+    """It has not ended, and nothing stopped it but the end of a run."""
+
+
+@frozen(kw_only=True)
 class Status:
     """How a batch stands."""
 
@@ -161,6 +166,8 @@ def outcome(row: Row, course: Course, *, before: bool = False) -> Outcome:
     result = result_of(row.key, row.spec, course.progress)
     if course.end is End.READY:
         return Ready(key=row.key, result=result, before=before)
+    if course.end is End.OPEN:
+        return Open(key=row.key, result=result, before=before)
     kind = Unknown if course.end is End.UNKNOWN else Failed
     return kind(
         key=row.key,

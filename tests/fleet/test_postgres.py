@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ import pytest
 
 from nugen_async import Nugen
 from nugen_async.batch import Batch, Ready, Status
+from nugen_async.cli.app import execute
 from nugen_async.errors import InvalidRequestError
 from nugen_async.integrations.procrastinate import Fleet
 from nugen_async.journal import JournalError
@@ -196,3 +198,33 @@ async def test_a_worker_outlives_a_database_that_was_away(
         told = book()
 
     assert status.ready == len(told.tokens) == len(set(told.tokens)) == 10
+
+
+async def test_the_command_submits_and_works_until_nothing_is_left(
+    database: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    document = tmp_path / "notes.txt"
+    document.write_text("Notes.")
+    manifest = tmp_path / "runs.jsonl"
+    manifest.write_text(
+        "\n".join(
+            json.dumps({"name": f"n{n}", "key": f"k{n}", "documents": ["notes.txt"]})
+            for n in range(5)
+        )
+    )
+    monkeypatch.setenv("NUGEN_API_KEY", "key")
+    monkeypatch.setenv("NUGEN_DATABASE", database)
+    with server(SPEED) as (url, book):
+        code = await execute(
+            ["worker", "--submit", str(manifest), "--once", "--json", "--base-url", url]
+        )
+        assert book().documents == 1
+    told = capsys.readouterr()
+
+    assert (code, json.loads(told.out)["ready"]) == (0, 5)
+    assert "5 workflows in the database." in told.err
+    assert await execute(["batch", "status", "--journal", database]) == 0
+    assert "5 workflows: 5 ready." in capsys.readouterr().out

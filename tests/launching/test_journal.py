@@ -217,7 +217,7 @@ async def test_a_place_that_does_not_exist_is_told(tmp_path: Path) -> None:
 
 
 def died_in_a_commit(path: Path) -> None:
-    """Leave the file as a process does that dies while SQLite writes to it: half written, with the way back."""
+    """Leave the file as a process does that dies while SQLite writes to it."""
     aside = path.with_name("aside.db")
     path.rename(aside)
     db = sqlite3.connect(aside, isolation_level=None)
