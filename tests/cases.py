@@ -11,9 +11,7 @@ from hypothesis import HealthCheck, settings
 
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
-settings.register_profile(
-    "decoder", max_examples=2_000, deadline=None, suppress_health_check=_SLOW
-)
+settings.register_profile("decoder", max_examples=2_000, deadline=None, suppress_health_check=_SLOW)
 settings.register_profile(
     "nightly", max_examples=20_000, deadline=None, suppress_health_check=_SLOW
 )

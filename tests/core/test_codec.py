@@ -83,7 +83,10 @@ EXACT = [
     ({"id": "a", "created": "2024-01-15T14:00:00+02:00"}, {"created": NOON}),
     ({"id": "a", "tags": ["x", "y"]}, {"tags": ("x", "y")}),
     ({"id": "a", "part": {"weight": 2}}, {"part": Part(weight=2.0)}),
-    ({"id": "a", "parts": [{"weight": 2.5, "label": "b"}]}, {"parts": (Part(weight=2.5, label="b"),)}),
+    (
+        {"id": "a", "parts": [{"weight": 2.5, "label": "b"}]},
+        {"parts": (Part(weight=2.5, label="b"),)},
+    ),
     ({"id": "a", "vector": [1, 0.5]}, {"vector": (1.0, 0.5)}),
     ({"id": "a", "either": "3 of 4"}, {"either": "3 of 4"}),
     ({"id": "a", "either": 0.5}, {"either": 0.5}),
@@ -101,12 +104,24 @@ def test_what_is_documented_is_read_without_a_note(body: Any, expected: dict[str
 
 
 FORGIVEN = [
-    ({"ID": "a", "thingName": "n"}, {"name": "n"}, "$: read under another name: name from 'thingName'"),
-    ({"thingId": "a", "title": "n"}, {"name": "n"}, "$: read under another name: name from 'title'"),
+    (
+        {"ID": "a", "thingName": "n"},
+        {"name": "n"},
+        "$: read under another name: name from 'thingName'",
+    ),
+    (
+        {"thingId": "a", "title": "n"},
+        {"name": "n"},
+        "$: read under another name: name from 'title'",
+    ),
     ({"id": 7}, {"id": "7"}, "$.id: a number taken as text"),
     ({"id": 7.0}, {"id": "7"}, "$.id: a number taken as text"),
     ({"id": ["a"]}, {}, "$.id: a list of one where a value is declared"),
-    ({"id": [["a", "b"], "c"]}, {}, "$.id: a list of 2 where one value is declared, the first one taken"),
+    (
+        {"id": [["a", "b"], "c"]},
+        {},
+        "$.id: a list of 2 where one value is declared, the first one taken",
+    ),
     ({"id": "a", "count": "3"}, {"count": 3}, "$.count: a number sent as text"),
     ({"id": "a", "count": 3.0}, {"count": 3}, "$.count: a fraction taken as a whole number"),
     ({"id": "a", "share": " 0.5 "}, {"share": 0.5}, "$.share: a number sent as text"),
@@ -118,7 +133,11 @@ FORGIVEN = [
     ({"id": "a", "ready": 0}, {}, "$.ready: a boolean sent as something else"),
     ({"id": "a", "name": True}, {"name": "true"}, "$.name: a boolean taken as text"),
     ({"id": "a", "name": {}}, {}, "$.name: expected text, got an object of 0; left out"),
-    ({"id": "a", "created": "2024-01-15 12:00:00"}, {"created": NOON}, "$.created: no time zone, taken as UTC"),
+    (
+        {"id": "a", "created": "2024-01-15 12:00:00"},
+        {"created": NOON},
+        "$.created: no time zone, taken as UTC",
+    ),
     ({"id": "a", "created": "soon"}, {}, "$.created: expected a time, got text 'soon'; left out"),
     ({"id": "a", "created": 1e300}, {}, "$.created: expected a time, got number 1e+300; left out"),
     ({"id": "a", "tags": "x"}, {"tags": ("x",)}, "$.tags: one value where a list is declared"),
@@ -127,7 +146,11 @@ FORGIVEN = [
         {"tags": ("x", "y")},
         "$.tags: a list of 1 lists where one list is declared, the first one taken",
     ),
-    ({"id": "a", "tags": ["x", {}]}, {"tags": ("x",)}, "$.tags[1]: expected text, got an object of 0; left out"),
+    (
+        {"id": "a", "tags": ["x", {}]},
+        {"tags": ("x",)},
+        "$.tags[1]: expected text, got an object of 0; left out",
+    ),
     ({"id": "a", "part": {}}, {}, "$.part.weight: required, but missing; left out"),
     ({"id": "a", "part": "x"}, {}, "$.part: expected an object, got text 'x'; left out"),
     (
@@ -135,14 +158,30 @@ FORGIVEN = [
         {"part": Part(weight=1.0, made=NOON)},
         "$.part.made: no time zone, taken as UTC",
     ),
-    ({"id": "a", "parts": {"weight": 1}}, {"parts": (Part(weight=1.0),)}, "$.parts: one value where a list is declared"),
+    (
+        {"id": "a", "parts": {"weight": 1}},
+        {"parts": (Part(weight=1.0),)},
+        "$.parts: one value where a list is declared",
+    ),
     ({"data": {"id": "a", "name": "n"}}, {"name": "n"}, "$: fields read from 'data'"),
     ({"id": "a", "data": {"name": "n"}}, {"name": "n"}, "$: fields read from 'data'"),
     ({"id": "a", "started": "2024-01-15T12:00:00Z"}, {"created": NOON, "started": NOON}, None),
-    ({"id": "a", "result": {"error": "no room"}}, {"error": "no room", "result": {"error": "no room"}}, None),
+    (
+        {"id": "a", "result": {"error": "no room"}},
+        {"error": "no room", "result": {"error": "no room"}},
+        None,
+    ),
     ({"id": "a", "models": [{"id": "m"}]}, {"first": "m"}, None),
-    ({"id": "a", "error": {"message": "no"}}, {"error": "no"}, "$.error: an object of 1 taken as an error text"),
-    ({"id": "a", "error": ["x", {"msg": "y"}]}, {"error": "x; y"}, "$.error: a list of 2 taken as an error text"),
+    (
+        {"id": "a", "error": {"message": "no"}},
+        {"error": "no"},
+        "$.error: an object of 1 taken as an error text",
+    ),
+    (
+        {"id": "a", "error": ["x", {"msg": "y"}]},
+        {"error": "x; y"},
+        "$.error: a list of 2 taken as an error text",
+    ),
     ([{"id": "a"}], {}, "$: a list of one where an object is declared"),
 ]
 
@@ -229,7 +268,20 @@ def test_fractions_of_a_second_are_kept() -> None:
 
 @pytest.mark.parametrize(
     "value",
-    [None, True, "", "never", -1, 1.7e12, 10**400, math.nan, "9" * 300, "0001-01-01T00:00:00+14:00", {}, []],
+    [
+        None,
+        True,
+        "",
+        "never",
+        -1,
+        1.7e12,
+        10**400,
+        math.nan,
+        "9" * 300,
+        "0001-01-01T00:00:00+14:00",
+        {},
+        [],
+    ],
 )
 def test_what_is_no_time_is_none(value: Any) -> None:
     assert timestamp(value) is None
@@ -320,7 +372,18 @@ def test_anything_is_nothing_where_nothing_is_asked() -> None:
     assert structure({"a": 1}, dict) == {"a": 1}
 
 
-BROKEN = [b"", b"  ", b"{", b"{'a': 1}", b"NaN", b"[1,]", b"\xff", b'"\\ud800"', b"[" * 100_000, b"<html>"]
+BROKEN = [
+    b"",
+    b"  ",
+    b"{",
+    b"{'a': 1}",
+    b"NaN",
+    b"[1,]",
+    b"\xff",
+    b'"\\ud800"',
+    b"[" * 100_000,
+    b"<html>",
+]
 
 
 @pytest.fixture(params=["orjson", "json"])

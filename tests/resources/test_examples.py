@@ -102,7 +102,10 @@ AGENT: dict[str, Any] = {
 }
 
 ANSWERS: dict[str, tuple[Any, dict[str, Any] | list[dict[str, Any]]]] = {
-    "ex002": (Alignment, {"id": "alignment-xyz789", "status": "PROCESSING", "phase": Phase.RUNNING}),
+    "ex002": (
+        Alignment,
+        {"id": "alignment-xyz789", "status": "PROCESSING", "phase": Phase.RUNNING},
+    ),
     "ex004": (Alignment, {"id": "alignment-project-123", "status": "PROCESSING", "notes": ()}),
     "ex005": (
         Page[AlignedModel],
