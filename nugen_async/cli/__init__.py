@@ -7,6 +7,7 @@ board     several jobs as they move: bars on a terminal, lines without one
 jobs      watch, status      alignments  align      evaluations  evaluate, compare
 models    models, deploy, undeploy      documents      benchmarks      chat
 demo      the whole flow, eight alignments at once      simulator
+batch, worker      many workflows, from a manifest      report
 """
 
 from __future__ import annotations

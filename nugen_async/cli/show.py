@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from attrs import define, field, frozen
 from rich.text import Text
@@ -26,6 +27,9 @@ _LISTED = {
 """The stages whose jobs can be looked at through a list, and the word in its path."""
 
 
+_OVER = frozenset({"ends", "fails"})
+
+
 @frozen
 class Ended:
     """One workflow of the demo at its end."""
@@ -36,6 +40,8 @@ class Ended:
     error: NugenError | None
     seconds: float
     requests: int
+    spans: tuple[tuple[str, str, str | None], ...] = ()
+    """Each stage with its beginning and end, by the clock on the wall (ISO 8601)."""
 
     @property
     def waited(self) -> float:
@@ -43,13 +49,19 @@ class Ended:
         return sum(self.result.waited.values()) if self.result is not None else self.seconds
 
     def as_json(self) -> dict[str, object]:
-        """For scripts."""
+        """For scripts, and for ``nugen-async report``."""
         result = self.result
         return {
+            "key": self.name,
             "name": self.name,
+            "state": "ready" if self.error is None else "failed",
+            "reason": "" if self.error is None else str(self.error),
+            "metrics": {}
+            if result is None
+            else {"accuracy": [result.base_accuracy, result.aligned_accuracy]},
+            "spans": self.spans,
             "base_model": self.base_model,
             "exit": Exit.OK if self.error is None else exit_for(self.error),
-            "error": None if self.error is None else str(self.error),
             "model_id": "" if result is None else result.model_id,
             "base_accuracy": None if result is None else result.base_accuracy,
             "aligned_accuracy": None if result is None else result.aligned_accuracy,
@@ -82,6 +94,7 @@ class Show:
     async def _one(self, spec: Workflow) -> Ended:
         loop = asyncio.get_running_loop()
         began, stages = loop.time(), spec.stages
+        spans: dict[str, tuple[str, str | None]] = {}
         result, error = None, None
 
         def heard(moment: Moment) -> None:
@@ -95,6 +108,10 @@ class Show:
                 left=moment.left,
             )
             self._note(spec.name, moment)
+            now = datetime.now(UTC).isoformat()
+            start, _ = spans.setdefault(moment.stage, (now, None))
+            if moment.what in _OVER:
+                spans[moment.stage] = (start, now)
 
         with self.meter.of(spec.name):
             try:
@@ -112,13 +129,14 @@ class Show:
             error=error,
             seconds=loop.time() - began,
             requests=self.meter.own[spec.name],
+            spans=tuple((stage, *when) for stage, when in spans.items()),
         )
 
     def _note(self, name: str, moment: Moment) -> None:
         """Keep count of who waits for what, and of what would go on without us."""
         if moment.stage is Stage.ALIGNMENT and moment.id:
             self.open[name] = f"alignment/{moment.id}"
-        over = moment.what in {"ends", "fails"}
+        over = moment.what in _OVER
         if over:
             self.open.pop(name, None)
         if moment.stage in _LISTED and (over or moment.what in {"begins", "goes on"}):

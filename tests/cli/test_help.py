@@ -26,7 +26,7 @@ def commands(at: App = app, path: tuple[str, ...] = ()) -> Iterator[tuple[str, .
 def examples(text: str) -> list[str]:
     """The command lines below "Examples:", continued lines joined, comments and pipes cut."""
     told = text.partition("\nExamples:\n")[2].replace("\\\n", " ")
-    lines = (re.split(r"\s+#|\s[|<]\s", line)[0].strip() for line in told.splitlines())
+    lines = (re.split(r"\s+#|\s[|<>]\s", line)[0].strip() for line in told.splitlines())
     return [line for line in lines if line.startswith("nugen-async")]
 
 
