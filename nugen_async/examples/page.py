@@ -45,7 +45,7 @@ PAGE = """\
   @keyframes pass { to { margin-left: 70%; } }
   @media (prefers-reduced-motion: reduce) { .bar { transition: none; animation: none !important; } }
   small { color: var(--soft); overflow-wrap: anywhere; }
-  .left { text-align: right; }
+  .status, .left { text-align: right; }
   .ready .status { color: var(--good); } .ready .bar { background: var(--good); }
   .failed .status, .cancelled .status, .lost .status { color: var(--bad); }
   .failed .bar, .cancelled .bar, .lost .bar { background: var(--bad); }
@@ -77,7 +77,8 @@ function row(id) {
       + '<div class="bar"></div></div><small class="note"></small><small class="left"></small>';
     made.id = "job-" + id;
     rows.set(id, made);
-    list.prepend(made);
+    made.dataset.order = id;
+    list.append(made);
   }
   return rows.get(id);
 }
@@ -91,6 +92,9 @@ function show(job) {
   const made = row(job.id), part = (name) => made.querySelector(name);
   const known = job.progress !== null, percent = known ? Math.floor(job.progress * 100) : null;
   made.className = job.phase + (!known && !job.ended ? " vague" : "");
+  made.dataset.order = (job.began || "") + " " + job.id;
+  const later = [...list.children].find((other) => other.dataset.order < made.dataset.order);
+  if (made.nextSibling !== (later ?? null)) list.insertBefore(made, later ?? null);  // newest first
   part("b").textContent = job.name || job.id;
   part(".status").textContent = job.status.toLowerCase().replaceAll("_", " ");
   part(".track").setAttribute("aria-label", job.name || job.id);

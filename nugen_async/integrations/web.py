@@ -249,6 +249,7 @@ def facts(job: Job) -> dict[str, Any]:
         "progress": 1.0 if job.phase is Phase.READY else hints.progress,
         "left": None if job.phase.ended else hints.left,
         "reason": job.reason,
+        "began": job.began.isoformat() if job.began else None,
     }
 
 

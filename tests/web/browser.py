@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-FLAGS = [
+FLAGS = (
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -26,7 +26,7 @@ FLAGS = [
     "--disable-sync",
     "--hide-scrollbars",
     "--force-color-profile=srgb",
-]
+)
 
 
 def chromium() -> str:

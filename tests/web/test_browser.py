@@ -94,10 +94,12 @@ def watch_three_jobs(person: Person) -> None:
     )
     assert person.text("#line") == "live"
 
+    shown = [bar["name"] for bar in person.driver.execute_script(BARS)]
     person.driver.refresh()
     third = person.until(lambda bars: len(bars) == 3)
     assert [bar["name"] for bar in third] == [bar["name"] for bar in second]
     assert all(b["width"] >= a["width"] for a, b in zip(second, third, strict=True))
+    assert [bar["name"] for bar in person.driver.execute_script(BARS)] == shown
     person.picture("reloaded")
 
     person.until(lambda bars: all(bar["status"] in {"ready", "failed"} for bar in bars))
