@@ -18,7 +18,8 @@ _NAME = re.compile(r"(?<![`\[\w])`([A-Za-z_][\w.]*)`(?![`\]\w])")
 _DIRECTIVE = re.compile(r"^::: (\S+)", re.MULTILINE)
 _LITERAL = re.compile(r"::$", re.MULTILINE)
 _ATTRS = {"frozen", "define", "attrs.frozen", "attrs.define"}
-_HIDDEN = {
+# What the library, or its simulator, needs of itself is public to it and not to its users.
+_FIELDS = {
     "lifecycle",
     "fleeting",
     "rows",
@@ -29,7 +30,20 @@ _HIDDEN = {
     "record",
     "routes",
 }
-_HIDDEN |= {"page_size", "by_status", "advice", "poller"}
+_FIELDS |= {"page_size", "by_status", "advice", "poller"}
+_METHODS = {"succeeded_by", "bound_to", "seen_again", "inner", "refreshed", "waited", "changes"}
+_METHODS |= {
+    "explained",
+    "blind",
+    "ceiling",
+    "watch",
+    "instead",
+    "bend",
+    "deliver",
+    "add",
+    "number",
+}
+_METHODS |= {"new_id", "course", "at", "skill", "known_model", "check_documents", "new_task"}
 _NOTHING = "\u00a0"
 
 
@@ -76,18 +90,22 @@ def _linked(thing: griffe.Object, headings: dict[str, str]) -> str:
 
 
 def _fields(made: griffe.Class) -> None:
-    """Tell the fields and properties of an attrs class as a table, in place of a heading each."""
-    if not any(str(each.value).partition("(")[0] in _ATTRS for each in made.decorators):
+    """Tell the fields and properties of an attrs class or an enum as a table, not by a heading each."""
+    for name, member in list(made.members.items()):
+        if name in (_METHODS if isinstance(member, griffe.Function) else _FIELDS):
+            del made.members[name]
+    enum = any(str(base).endswith("Enum") for base in made.bases)
+    attrs = any(str(each.value).partition("(")[0] in _ATTRS for each in made.decorators)
+    if not (attrs or enum):
         return
     rows: list[str] = []
     for name, member in list(made.members.items()):
         if not isinstance(member, griffe.Attribute) or name.startswith("_"):
             continue
         del made.members[name]
-        if name in _HIDDEN:
-            continue
         told = member.docstring.value if member.docstring is not None else ""
-        rows.append(f"    {name} ({member.annotation}): {' '.join(told.split()) or _NOTHING}")
+        kind = member.annotation or made.name
+        rows.append(f"    {name} ({kind}): {' '.join(told.split()) or _NOTHING}")
     if rows:
         said = made.docstring.value if made.docstring is not None else ""
         text = f"{said}\n\nAttributes:\n" + "\n".join(rows)

@@ -7,7 +7,9 @@ some files. Only the clocks are fast (see `clock`).
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import importlib.util
+import io
 import itertools
 import json
 import logging
@@ -115,7 +117,7 @@ def users_machine(
     log = logging.getLogger("nugen_async")
     monkeypatch.setattr(log, "level", log.level)  # put back what a sample sets
     world = World(seed=1, speed=600, trusting=True)
-    with _served(world) as url:
+    with _served(world) as url, contextlib.redirect_stdout(io.StringIO()):
         for vendor in ("NUGEN", "SEEKR"):
             monkeypatch.setenv(f"{vendor}_API_KEY", "sample")
             monkeypatch.setenv(f"{vendor}_BASE_URL", url)
