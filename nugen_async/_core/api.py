@@ -132,7 +132,7 @@ class Api:
         tries = 0
         while True:
             try:
-                got = await self._once(call, urgency, deadline)
+                got = await self._once(call, urgency, deadline, tries)
             except NugenError as error:
                 if other is not None and contract == "documented" and _of_the_route(error):
                     call, contract, tries = evolve(other, alternative=None), "plural", 0
@@ -161,7 +161,7 @@ class Api:
         return pause
 
     async def _once(
-        self, call: Call[Any], urgency: Urgency, deadline: float | None
+        self, call: Call[Any], urgency: Urgency, deadline: float | None, tries: int
     ) -> tuple[Json, Response]:
         transport, options = self.transport, self.options
         response = await transport.exchange(
@@ -170,6 +170,7 @@ class Api:
             urgency=urgency,
             headers=options.headers,
             deadline=deadline,
+            resends=tries,
         )
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s -> %d", call.method, call.path, response.status)

@@ -25,6 +25,7 @@ from ..errors import (
     NugenError,
     printable,
 )
+from . import observe
 from .age import Seen, age_at
 from .api import Api, log
 from .codec import peek, row_id, rows_of, structure
@@ -218,6 +219,7 @@ class Poller(Generic[J]):
         except ValueError as error:
             raise InvalidRequestError(str(error)) from None
         terms.order = self._order
+        terms.wait = observe.waiting(self._kind.noun, terms.key)
         pending = False
         for job in jobs:
             if job.phase.ended:
@@ -239,6 +241,8 @@ class Poller(Generic[J]):
         if outlook is None:
             outlook = self._outlook(job, policy, terms.started)
         subject.waiters += (Waiter(subject, terms, outlook),)
+        if terms.wait is not None:
+            terms.wait.joined()
         if terms.timeout == 0 or outlook.sleep is AT_ONCE:
             self._hurry(subject)
         elif outlook.looked == terms.started:
@@ -280,6 +284,8 @@ class Poller(Generic[J]):
             if waiter.outlook not in subject.outlooks:
                 self._replan(subject)
         self._arm()
+        if terms.wait is not None:
+            terms.wait.left()
 
     def _finale(self, terms: Terms[J]) -> None:
         """The last look, early enough for its answer to be in before the deadline."""
@@ -476,7 +482,7 @@ class Poller(Generic[J]):
         agenda.list_after = self._loop.time()
         for subject in missing.values():
             if trusted:
-                absent = DecodeError(problems=("the job is not on the list",))
+                absent = subject.missed or DecodeError(problems=("the job is not on the list",))
                 self._failed(subject, absent, self._order, missing=True)
             else:
                 self._queue.append(subject)
@@ -605,7 +611,8 @@ class Poller(Generic[J]):
         now = self._loop.time()
         subject.asked = False
         trouble = subject.trouble = subject.trouble or Trouble()
-        missing = missing or isinstance(error, NotFoundError)
+        if isinstance(error, NotFoundError):
+            missing, subject.missed = True, error
         over = fate(error) is Fate.REFUSED and not missing
         if fate(error) is not Fate.NOT_STARTED:
             routes = self._routes(subject.key)
@@ -632,6 +639,8 @@ class Poller(Generic[J]):
         subject = waiter.subject
         subject.waiters = tuple(w for w in subject.waiters if w is not waiter)
         waiter.terms.sink.ended(outcome)
+        if waiter.terms.wait is not None:
+            waiter.terms.wait.ended(outcome)
 
     def _replan(self, subject: Subject[J]) -> None:
         """Put the job's next look on the agenda: the earliest that any of its waiters wants."""

@@ -24,6 +24,7 @@ from ..errors import (
     ConfigurationError,
     NugenError,
 )
+from . import observe
 from .codec import dumps
 from .deadline import Deadlines
 from .gate import Gate, Urgency, shared_pace
@@ -229,6 +230,7 @@ class Transport:
         urgency: Urgency,
         headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
+        resends: int = 0,
     ) -> Response:
         """Send *call* once, and bring back the whole answer, whatever its status.
 
@@ -240,6 +242,8 @@ class Transport:
         gate = self.gate
         if not gate.enter_now(urgency):
             await self._turn(call, urgency, deadline)
+        sent = observe.sending(call, self._base, look=urgency is Urgency.POLL, resends=resends)
+        result: Response | NugenError | None = None
         try:
             allowed = _allowance(call, timeout.attempt)
             if deadline is not None:
@@ -249,15 +253,18 @@ class Transport:
                 body = await _whole(answer, self.settings.largest_body)
                 if answer.status in _MOVED and call.method == "GET":
                     answer, body = await self._followed(answer, body, call, timeout, headers)
-        except NugenError:
+            result = Response(answer.status, answer.headers, body, loop.time())
+        except NugenError as error:
+            result = error
             raise
         except _FOREIGN as error:
-            raise _translated(
-                error.with_traceback(None), call.method, self.url(call.path)
-            ) from None
+            result = _translated(error.with_traceback(None), call.method, self.url(call.path))
+            raise result from None
         finally:
             gate.leave()
-        return Response(answer.status, answer.headers, body, loop.time())
+            if sent is not None:
+                sent(result)
+        return result
 
     async def _turn(self, call: Call[Any], urgency: Urgency, deadline: float | None) -> None:
         """Wait to be let in, but not beyond *deadline*."""
@@ -307,6 +314,8 @@ class Transport:
         gate = self.gate
         await self._turn(call, Urgency.CALL, deadline)
         bounds = _Bounds(call, self.url(call.path), timeout.attempt, deadline)
+        sent = observe.sending(call, self._base, look=False, resends=0)
+        result: Response | NugenError | None = None
         try:
             async with bounds.applied():
                 answer = await self._request(call, timeout, headers)
@@ -315,12 +324,17 @@ class Transport:
                 if answer.status >= 300:  # noqa: PLR2004 # HTTP's successes end here
                     async with bounds.applied():
                         body = await _whole(answer, self.settings.largest_body)
-                head = Response(answer.status, answer.headers, body, loop.time())
+                result = head = Response(answer.status, answer.headers, body, loop.time())
                 pieces = _pieces(answer, bounds, self.settings.largest_body)
                 async with contextlib.aclosing(pieces):
                     yield head, pieces
+        except NugenError as error:
+            result = error
+            raise
         finally:
             gate.leave()
+            if sent is not None:
+                sent(result)
 
     def _request(
         self,

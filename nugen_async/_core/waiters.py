@@ -9,7 +9,9 @@ from typing import Generic, Protocol, Self, TypeVar
 
 from attrs import frozen
 
+from ..errors import NotFoundError
 from .age import Seen
+from .observe import Wait
 from .outcome import Cancelled, Failed, Outcome, Parked, Ready
 from .page import Page
 from .rounds import Trouble
@@ -71,7 +73,7 @@ class Terms(Generic[J]):
     caller registered: only later ones tell it anything.
     """
 
-    __slots__ = ("key", "order", "sink", "stalled_after", "started", "timeout", "timer")
+    __slots__ = ("key", "order", "sink", "stalled_after", "started", "timeout", "timer", "wait")
 
     def __init__(
         self,
@@ -89,6 +91,7 @@ class Terms(Generic[J]):
         self.started = now
         self.order = 0
         self.timer: asyncio.TimerHandle | None = None
+        self.wait: Wait | None = None
 
 
 class Outlook:
@@ -135,7 +138,7 @@ class Subject(Generic[J]):
     `key` is the id that it is asked for by; the server may come to name it otherwise (a document's task).
     """
 
-    __slots__ = ("again", "asked", "job", "key", "mark", "task", "trouble", "waiters")
+    __slots__ = ("again", "asked", "job", "key", "mark", "missed", "task", "trouble", "waiters")
 
     def __init__(self, job: J) -> None:
         self.key = job.id
@@ -144,6 +147,7 @@ class Subject(Generic[J]):
         self.asked = False
         self.again = False
         self.mark: object = None
+        self.missed: NotFoundError | None = None
         self.task: asyncio.Task[None] | None = None
         self.trouble: Trouble | None = None
 
