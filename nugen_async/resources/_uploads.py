@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import io
+import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from attrs import field, frozen
 
 from .._core.wire import Part
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, NugenError
+
+log = logging.getLogger("nugen_async")
 
 CHUNK = 256 * 1024
 """Bytes read and sent at a time."""
@@ -81,13 +86,26 @@ class Source:
 
     async def _stream(self, on_progress: OnProgress | None) -> AsyncGenerator[bytes]:
         sent = 0
-        async for chunk in self._open():
+        async for chunk in self._read():
             sent += len(chunk)
             if sent > self._largest:
                 raise InvalidRequestError(f"{self.name} is over {_megabytes(self._largest)}")
             yield chunk
             if on_progress is not None:
-                on_progress(UploadProgress(self.name, sent, self.size))
+                try:
+                    on_progress(UploadProgress(self.name, sent, self.size))
+                except Exception:
+                    log.exception("on_progress failed; the upload goes on without it")
+                    on_progress = None
+
+    async def _read(self) -> AsyncGenerator[bytes]:
+        try:
+            async for chunk in self._open():
+                yield chunk
+        except InvalidRequestError:
+            raise
+        except Exception as error:
+            raise InvalidRequestError(f"{self.name} cannot be read: {error!r}") from error
 
 
 _TYPES = {
@@ -109,12 +127,26 @@ def guessed_type(name: str) -> str:
 
 async def sources(files: FileSource | Iterable[FileSource], limits: Limits) -> list[Source]:
     """Check *files* off the loop; raises `InvalidRequestError` for the first that cannot be sent."""
-    if isinstance(files, str | os.PathLike | Upload):
+    if isinstance(files, str | os.PathLike | Upload) or not isinstance(files, Iterable):
         files = [files]
     found = [await asyncio.to_thread(_source, file, limits) for file in files]
     if not found:
         raise InvalidRequestError("there is no file to upload")
     return found
+
+
+@contextmanager
+def reading_fails_as_itself() -> Generator[None]:
+    """A file that cannot be read to its end is the caller's error: the server never had it whole."""
+    try:
+        yield
+    except NugenError as error:
+        cause: BaseException | None = error
+        while cause is not None and not isinstance(cause, InvalidRequestError):
+            cause = cause.__cause__ or cause.__context__
+        if cause is None or cause is error:
+            raise
+        raise cause from None
 
 
 def _source(file: Any, limits: Limits) -> Source:
@@ -161,6 +193,8 @@ def _content(file: Upload) -> tuple[int | None, Callable[[], AsyncIterable[bytes
         return len(data), lambda: _from_memory(data)
     if isinstance(content, AsyncIterable):
         return None, _Once(file.name, content)
+    if isinstance(content, io.TextIOBase):
+        raise InvalidRequestError(f"{file.name} must be opened in binary mode")
     if callable(getattr(content, "read", None)) and not inspect.iscoroutinefunction(content.read):
         return _from_object(file.name, content)
     raise InvalidRequestError(

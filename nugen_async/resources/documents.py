@@ -19,7 +19,15 @@ from ..errors import ConflictError, DecodeError, NugenError
 from . import _checks
 from ._base import Job, JobCollection, Lifecycle, Resource
 from ._lists import Listing
-from ._uploads import MEGABYTE, FileSource, Limits, OnProgress, Source, sources
+from ._uploads import (
+    MEGABYTE,
+    FileSource,
+    Limits,
+    OnProgress,
+    Source,
+    reading_fails_as_itself,
+    sources,
+)
 
 _BASE = "/api/v3/documents"
 
@@ -162,9 +170,9 @@ class Documents(JobCollection[Document]):
     ) -> list[Document]:
         parts = [source.part("files", on_progress) for source in found]
         parts += [Part("categories", category) for category in categories or ()]
-        receipt = await self._send(
-            self._call("upload", UploadReceipt, parts=tuple(parts), effect=Effect.CREATE)
-        )
+        call = self._call("upload", UploadReceipt, parts=tuple(parts), effect=Effect.CREATE)
+        with reading_fails_as_itself():
+            receipt = await self._send(call)
         ids = receipt.document_ids
         if len(ids) != len(found):
             problem = f"$.document_ids: expected {len(found)} ids, one a file, got {len(ids)}"

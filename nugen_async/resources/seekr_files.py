@@ -16,7 +16,14 @@ from .._core.wire import Effect, Part, Route, Routes
 from . import _checks
 from ._base import Collection, Resource
 from ._lists import Listing
-from ._uploads import MEGABYTE, FileSource, Limits, OnProgress, sources
+from ._uploads import (
+    MEGABYTE,
+    FileSource,
+    Limits,
+    OnProgress,
+    reading_fails_as_itself,
+    sources,
+)
 
 _BASE = "/v1/flow/files"
 _LARGEST = 4 * 1024 * MEGABYTE
@@ -77,7 +84,8 @@ class Files(Collection):
         Raises `InvalidRequestError` before sending, `CreateOutcomeUnknownError` when the answer was lost.
         """
         parts = await _form([file], purpose, on_progress)
-        return await self._send(self._call("upload", File, parts=parts, effect=Effect.CREATE))
+        with reading_fails_as_itself():
+            return await self._send(self._call("upload", File, parts=parts, effect=Effect.CREATE))
 
     async def upload_many(
         self,
@@ -89,7 +97,8 @@ class Files(Collection):
         """Upload several files in one request; as `upload`."""
         parts = await _form(files, purpose, on_progress)
         call = self._call("upload_many", Page[File], parts=parts, effect=Effect.CREATE)
-        return await self._send(call)
+        with reading_fails_as_itself():
+            return await self._send(call)
 
     def list(
         self,

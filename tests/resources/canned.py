@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
+from email import message_from_bytes
+from email.policy import HTTP
 from typing import Any
 
 from aiohttp import web
@@ -36,17 +38,27 @@ class Canned:
         if request.content_type == "application/json" and request.can_read_body:
             asked.json = await request.json()
         elif request.content_type.startswith("multipart/"):
-            async for part in await request.multipart():
-                held = await part.read()  # type: ignore[union-attr]
-                name, filename = part.name, part.filename  # type: ignore[union-attr]
-                text = held if filename else held.decode()
-                asked.form.append((f"{name}:{filename}" if filename else str(name), text))
+            asked.form = parsed(request.headers["Content-Type"], await request.content.read())
         self.asked.append(asked)
         if self.body is not None:
             return web.Response(body=self.body, status=self.status, content_type=self.content_type)
         if self.status == 204:
             return web.Response(status=204)
         return web.json_response(self.answer, status=self.status)
+
+
+def parsed(content_type: str, body: bytes) -> list[tuple[str, str | bytes]]:
+    """The parts of a form: ``(name, text)``, or ``(name:filename, bytes)`` for a file."""
+    whole = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body, policy=HTTP)
+    found: list[tuple[str, str | bytes]] = []
+    for part in whole.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        held: bytes = part.get_payload(decode=True)
+        if filename := part.get_filename():
+            found.append((f"{name}:{filename}", held))
+        else:
+            found.append((str(name), held.decode()))
+    return found
 
 
 @asynccontextmanager
