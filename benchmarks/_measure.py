@@ -49,9 +49,7 @@ def ratios(costs: Mapping[str, Sequence[float]], base: str) -> dict[str, Spread]
     }
 
 
-def interleaved(
-    sides: Mapping[str, Callable[[], float]], rounds: int
-) -> dict[str, list[float]]:
+def interleaved(sides: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
     """The cost of each side in each of so many rounds, every other round in the opposite order."""
     costs: dict[str, list[float]] = {name: [] for name in sides}
     for number in range(rounds):

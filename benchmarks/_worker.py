@@ -66,9 +66,15 @@ def workers(sides: Mapping[str, tuple[str, ...]], **keywords: Any) -> Iterator[d
         }
 
 
-async def _obey(side: Side, keywords: Mapping[str, Any]) -> None:
+async def _obey(side: Side, keywords: Mapping[str, Any], *, serving: bool) -> None:
+    loop = asyncio.get_running_loop()
     async with side(**keywords) as run:
-        for line in iter(sys.stdin.readline, ""):
+        while True:
+            # A side that serves others lives between its runs, any other one stands still.
+            read = sys.stdin.readline
+            line = await loop.run_in_executor(None, read) if serving else read()
+            if not line:
+                return
             gc.collect()
             wall, cpu = time.perf_counter(), time.process_time()
             more = await run(**json.loads(line))
@@ -82,6 +88,7 @@ def main() -> None:
     parser.add_argument("side")
     parser.add_argument("--loop", default="asyncio")
     parser.add_argument("--without", action="append", default=[])
+    parser.add_argument("--serve", action="store_true", help="go on between the runs")
     parser.add_argument("keywords")
     told = parser.parse_args()
     for name in told.without:
@@ -90,7 +97,7 @@ def main() -> None:
     side = getattr(importlib.import_module(module), name)
     factory = None if told.loop == "asyncio" else importlib.import_module(told.loop).new_event_loop
     with asyncio.Runner(loop_factory=factory) as runner:
-        runner.run(_obey(side, json.loads(told.keywords)))
+        runner.run(_obey(side, json.loads(told.keywords), serving=told.serve))
 
 
 if __name__ == "__main__":

@@ -55,7 +55,9 @@ def main(*, quick: bool) -> None:
             if watched == listed:
                 report.goal(f"a look, {watched:,} jobs{label}", spread, 0.15)
     report.table(["jobs on the list", "looks measured", "CPU of a look, raw GET = 1"], rows)
-    report.say("Rows that nobody watches are not structured: the last two lines pay for their JSON only.")
+    report.say(
+        "Rows that nobody watches are not structured: the last two lines pay for their JSON only."
+    )
     report.write(quick=quick)
 
 

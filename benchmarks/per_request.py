@@ -174,9 +174,7 @@ async def bare_protocol(url: str, connections: int) -> AsyncGenerator[Run]:
     loop = asyncio.get_running_loop()
     host, _, port = url.removeprefix("http://").partition(":")
     request = f"GET {_PATH} HTTP/1.1\r\nHost: {host}:{port}\r\n\r\n".encode()
-    idle = [
-        (await loop.create_connection(_Bare, host, int(port)))[1] for _ in range(connections)
-    ]
+    idle = [(await loop.create_connection(_Bare, host, int(port)))[1] for _ in range(connections)]
 
     async def look() -> None:
         connection = idle.pop()

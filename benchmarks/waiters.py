@@ -285,7 +285,9 @@ def _bytes(report: Report, *, quick: bool) -> None:
         [[name, *(by_size[size] for size in sizes)] for name, by_size in found.items()],
     )
     size = sizes[min(1, len(sizes) - 1)]
-    report.goal(f"awaited one by one, {size:,}", found["ours, awaited one by one"][size], 1500, " B")
+    report.goal(
+        f"awaited one by one, {size:,}", found["ours, awaited one by one"][size], 1500, " B"
+    )
     report.goal(f"in `wait_many`, {size:,}", found["ours, in `wait_many`"][size], 500, " B")
     curves = {
         name: [(size, spread.middle) for size, spread in by_size.items()]
@@ -296,7 +298,9 @@ def _bytes(report: Report, *, quick: bool) -> None:
 
 def _looks(report: Report, *, quick: bool) -> None:
     size = 500 if quick else 10_000
-    report.say(f"With real looks at {size:,} jobs: the peak while each is looked at for the first time.")
+    report.say(
+        f"With real looks at {size:,} jobs: the peak while each is looked at for the first time."
+    )
     with serving(rows=size) as url:
         for name, alone in (("through the list", False), ("one by one, gated", True)):
             with worker(f"{_HERE}real_looks", url=url, without_list=alone) as one:
@@ -323,7 +327,9 @@ def _cpu(report: Report, *, quick: bool) -> None:
 
         costs = interleaved({name: cost(name) for name in sides}, 1 if quick else 5)
     told = ratios(costs, base)
-    report.say(f"CPU of one wake-up among {size:,}, each about once a second, as a ratio to the first.")
+    report.say(
+        f"CPU of one wake-up among {size:,}, each about once a second, as a ratio to the first."
+    )
     report.table(["who wakes", "CPU a wake-up"], told.items())
     agenda = told["our agenda: who is due, and when again"]
     report.goal("CPU a wake-up, a task that sleeps = 1", agenda, 0.1)
