@@ -27,8 +27,9 @@ from ..errors import (
 )
 from . import observe
 from .age import Seen, age_at
-from .api import Api, log
+from .api import Api
 from .codec import peek, row_id, rows_of, structure
+from .logs import log
 from .outcome import Failed, Outcome, Parked, Ready, Stalled, TimedOut, Unreachable
 from .retry import Fate, fate
 from .rounds import Abandon, Agenda, Budget, ListFacts, Pages, Route, Trouble, plan
@@ -306,7 +307,7 @@ class Poller(Generic[J]):
 
     def _arm(self) -> None:
         """Set the one timer to the next second at which somebody is due."""
-        when = self._agenda.next_wake()
+        when = None if self._closed else self._agenda.next_wake()
         timer = self._timer
         if when is None:
             if timer is not None:
@@ -462,6 +463,7 @@ class Poller(Generic[J]):
         missing = {subject.key: subject for subject in asked}
         agenda = self._agenda
         agenda.list_after = math.inf  # one list at a time
+        first = self._order + 1
         try:
             async for rows, seen, order in self._rows():
                 for job_id, row in rows:
@@ -474,7 +476,8 @@ class Poller(Generic[J]):
         except NugenError as error:
             agenda.list_after = self._loop.time() + _LIST_AGAIN
             for subject in missing.values():
-                self._failed(subject, error, self._order)
+                self._failed(subject, error, first)
+            self._arm()
             return
         except BaseException:
             agenda.list_after = self._loop.time()
@@ -483,7 +486,7 @@ class Poller(Generic[J]):
         for subject in missing.values():
             if trusted:
                 absent = subject.missed or DecodeError(problems=("the job is not on the list",))
-                self._failed(subject, absent, self._order, missing=True)
+                self._failed(subject, absent, first, missing=True)
             else:
                 self._queue.append(subject)
         self._feed()
