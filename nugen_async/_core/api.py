@@ -24,14 +24,12 @@ from . import interpret
 from .codec import structure
 from .events import Events
 from .gate import Urgency
+from .logs import log
 from .retry import Fate, Retry, fate
 from .transport import Timeout, Transport
 from .wire import Call, Contract, Effect, Json, Response
 
 T = TypeVar("T")
-
-log = logging.getLogger("nugen_async")
-log.addHandler(logging.NullHandler())
 
 _seen: ContextVar[list[tuple[Response, Json]] | None] = ContextVar("nugen_async_seen", default=None)
 

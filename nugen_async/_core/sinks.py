@@ -10,7 +10,7 @@ from contextvars import Context, copy_context
 from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import NugenError
-from .api import log
+from .logs import log
 from .outcome import Outcome, Snapshot
 
 J = TypeVar("J", bound=Snapshot)

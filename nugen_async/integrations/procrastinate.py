@@ -27,7 +27,7 @@ from attrs import frozen
 from procrastinate import exceptions as procrastinate_errors
 from procrastinate.jobs import Job
 
-from .._core.api import log
+from .._core.logs import log
 from .._core.waiters import ScheduleLike
 from ..client import Nugen
 from ..errors import ClientStateError

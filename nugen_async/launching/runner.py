@@ -13,7 +13,8 @@ from typing import Self
 
 from attrs import frozen
 
-from .._core.api import log
+from .._core import observe
+from .._core.logs import log
 from .._core.waiters import ScheduleLike
 from ..client import Nugen
 from ..errors import (
@@ -112,17 +113,20 @@ class Runner:
         timeout = self._terms.timeout
         deadline = None if timeout is None else asyncio.get_running_loop().time() + timeout
         run = Run(self._tools, key, spec, progress, deadline)
-        while not isinstance(step := next_step(spec, run.progress), Done):
-            try:
-                await run.take(step)
-            except (WaitTimeoutError, JobStalledError, ClientStateError):
-                raise
-            except NugenError as error:
-                log.info("%s: %s: %s", key, step.stage, error)
-                errors.append(error)
-                run.progress = run.progress.failed(failure(step.stage, error))
-                await run.tell(step.stage, "fails", error=error)
-        await self._ledger.end(key, run.progress, step.end)
+        with observe.doing("workflow", key=key, name=spec.name) as told:
+            while not isinstance(step := next_step(spec, run.progress), Done):
+                try:
+                    with observe.doing(f"workflow {step.stage}", key=key):
+                        await run.take(step)
+                except (WaitTimeoutError, JobStalledError, ClientStateError):
+                    raise
+                except NugenError as error:
+                    log.info("%s: %s: %s", key, step.stage, error)
+                    errors.append(error)
+                    run.progress = run.progress.failed(failure(step.stage, error))
+                    await run.tell(step.stage, "fails", error=error)
+            await self._ledger.end(key, run.progress, step.end)
+            told(errors[0] if errors else None)
         return Course(progress=run.progress, end=step.end, error=errors[0] if errors else None)
 
 
