@@ -18,7 +18,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from pytest_markdown_docs.plugin import MarkdownInlinePythonItem, MarkdownTextFi
 from nugen_async.simulator import Simulator, World
 
 from .clock import QuickLoop
-from .samples import PAGES, ROOT
+from .samples import PAGES, ROOT, files_of
 
 _EXTRAS = ("fastapi", "httpx", "opentelemetry", "procrastinate", "psycopg")
 _IMPORT = re.compile(rf"^\s*(?:from|import) ({'|'.join(_EXTRAS)})\b", re.MULTILINE)
@@ -76,6 +76,18 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
     return Pages.from_parent(parent, path=file_path) if file_path == Path(__file__) else None
 
 
+@register_runner(default=True)
+class Quiet(DefaultRunner):  # type: ignore[misc] # untyped
+    """Runs a sample and keeps to itself what it prints."""
+
+    def runtest(
+        self, test: FenceTestDefinition, args: dict[str, Any], *, asyncio_runner: Any = None
+    ) -> None:
+        """As its base."""
+        with contextlib.redirect_stdout(io.StringIO()):
+            super().runtest(test, args, asyncio_runner=asyncio_runner)
+
+
 @register_runner()
 class Pytest(DefaultRunner):  # type: ignore[misc] # untyped
     """Runs a sample that is a test module with pytest, in a process of its own."""
@@ -112,12 +124,12 @@ def users_machine(
         if importlib.util.find_spec(needed) is None:
             pytest.skip(f"{needed} is not installed")
     monkeypatch.chdir(tmp_path)
-    _furnish(tmp_path)
+    _furnish(tmp_path, files_of(request.node.path))
     monkeypatch.setattr(asyncio.events, "new_event_loop", QuickLoop)
     log = logging.getLogger("nugen_async")
     monkeypatch.setattr(log, "level", log.level)  # put back what a sample sets
     world = World(seed=1, speed=600, trusting=True)
-    with _served(world) as url, contextlib.redirect_stdout(io.StringIO()):
+    with _served(world) as url:
         for vendor in ("NUGEN", "SEEKR"):
             monkeypatch.setenv(f"{vendor}_API_KEY", "sample")
             monkeypatch.setenv(f"{vendor}_BASE_URL", url)
@@ -162,8 +174,11 @@ class _served:  # noqa: N801 # a context manager, used as a function
             await self._stop.wait()
 
 
-def _furnish(folder: Path) -> None:
+def _furnish(folder: Path, shown: Mapping[str, str]) -> None:
+    """Put there the files that samples take for granted, and those that the page itself shows."""
     (folder / "documents").mkdir()
+    for name, text in shown.items():
+        (folder / name).write_text(text, "utf-8")
     for name, text in _DOCUMENTS.items():
         (folder / "documents" / name).write_text(text, "utf-8")
     (folder / "questions.json").write_text(json.dumps(_QUESTIONS), "utf-8")

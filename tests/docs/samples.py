@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ from pytest_markdown_docs.plugin import parse_superfences_block_info
 ROOT = Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 
+_TITLE = re.compile(r'title="([^"]+)"')
 _PYTHON = {"py", "python", "python3"}
 
 
@@ -83,6 +85,12 @@ def commands_of(page: Path) -> list[tuple[str, str]]:
         if (parse_superfences_block_info(info) or [""])[0] in {"sh", "bash", "console"}
         for command in content.replace("\\\n", " ").splitlines()
     ]
+
+
+def files_of(page: Path) -> dict[str, str]:
+    """What *page* shows under the name of a file."""
+    shown = ((_TITLE.search(info), content) for info, _, content in _fences(page))
+    return {title[1]: content for title, content in shown if title is not None}
 
 
 def lines_of_code(page: Path) -> Iterator[tuple[int, str]]:

@@ -31,7 +31,7 @@ def test_samples_are_no_wider_than_the_page() -> None:
     shown = [
         (f"{path.name}:{number}", line)
         for path in PAGES
-        if path.name != "README.md"
+        if path.name != "README.md"  # it is not a page of this site
         for number, line in lines_of_code(path)
     ]
 
@@ -111,9 +111,19 @@ def test_commands_on_pages_are_understood() -> None:
 
     for where, line in shown:
         if not line.startswith("nugen-async --"):
-            arguments = shlex.split(line, comments=True)[1:]
+            command = re.split(r" [>|] ", line)[0]
+            arguments = shlex.split(command, comments=True)[1:]
             try:
                 app.parse_args(arguments, exit_on_error=False, print_error=False)
             except Exception as error:  # noqa: BLE001 # whatever the parser says
                 pytest.fail(f"{where}: {line}: {error}")
     assert len(shown) > 10
+
+
+def test_every_floor_is_on_the_plan() -> None:
+    config = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    layers = config["tool"]["importlinter"]["contracts"][0]["layers"]
+    plan = page("design/floors.md").partition("```text")[2].partition("```")[0]
+
+    rooms = {room.strip() for layer in layers for room in layer.split("|")}
+    assert {room for room in rooms if not re.search(rf"\b{room}\b", plan)} == set()
