@@ -109,7 +109,7 @@ class SystemPrompt(Resource):
 
 @frozen(eq=False)
 class DataJobs(JobCollection[DataJob]):
-    """``seekr.data_jobs``."""
+    """``seekr.data_jobs``, from the vendor's pages and its client."""
 
     service: ClassVar = "seekrflow"
     noun: ClassVar = "data_jobs"

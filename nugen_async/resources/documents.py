@@ -59,6 +59,7 @@ class Document(Job):
     type: str | None = field(default=None, metadata=seen_as("content_type"))
     size: int | None = None
     """Bytes."""
+    """Bytes."""
     upload_date: datetime | None = field(
         default=None, metadata=seen_as("uploaded_at", "created_at", "created_date")
     )
@@ -129,7 +130,7 @@ class Documents(JobCollection[Document]):
         on_duplicate: Literal["adopt", "raise"] = "adopt",
         check_type: bool = True,
     ) -> list[Document]:
-        """Upload files; returns one `Document` a file, in order, to be waited for.
+        """Upload files; returns one `Document` a file, in order, to be waited for (upload-documents).
 
         A file is a path, or an `Upload` of bytes, a binary file object or an async iterable. Files are
         checked first: they exist, are of a type that the API takes (unless `check_type` is False), and

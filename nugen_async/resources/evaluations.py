@@ -34,6 +34,7 @@ class EvaluationMetrics:
     accuracy: float | None = None
     """Share of right answers, 0 to 1."""
     uncertainty: float | None = None
+    """0 to 1; lower is surer."""
     domain_violations: int | None = None
     average_response_time: float | None = None
     """Seconds."""
@@ -188,7 +189,7 @@ class Evaluations(JobCollection[Evaluation]):
         custom_metrics: Sequence[str] | Mapping[str, Any] | None = None,
         on_unknown: Literal["raise", "reconcile"] = "raise",
     ) -> Evaluation:
-        """Start to measure `model_id`, alone or in comparison with `model_id_2`.
+        """Start to measure `model_id`, alone or in comparison with `model_id_2` (create-evaluation).
 
         `custom_metrics` is a list of names, as the page's example shows, or an object, as its schema says;
         it is sent as it is. In the plural contract `model_id_2` goes out as the baseline.

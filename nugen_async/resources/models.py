@@ -320,7 +320,8 @@ class Models(Collection):
         """Start to bring a model into service; it costs money until `undeploy`.
 
         A model that is deployed already, or being deployed, is a success. `early` deploys a checkpoint
-        while the model trains (plural contract). `provider` is sent as ``X-Provider``.
+        while the model trains (plural contract). `provider` is sent as ``X-Provider``
+        (redeploy-aligned-model; its path is third-party).
 
         Raises `ConflictError` while the model trains, `NotFoundError`.
         """

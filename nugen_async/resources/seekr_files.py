@@ -60,7 +60,7 @@ class FileCheck(Resource):
 
 @frozen(eq=False)
 class Files(Collection):
-    """``seekr.files``."""
+    """``seekr.files``, from the vendor's pages and its client."""
 
     service: ClassVar = "seekrflow"
     noun: ClassVar = "files"
