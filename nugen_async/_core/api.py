@@ -178,6 +178,8 @@ class Api:
 
     def _payload(self, call: Call[Any], response: Response) -> tuple[Json, Response]:
         url = self.transport.url(call.path)
+        if not 200 <= response.status < 300:  # noqa: PLR2004 # HTTP's successes
+            response = self.transport.without_key(response)
         try:
             payload = interpret.payload(response, call.method, url, time.time())
         except APIStatusError as error:

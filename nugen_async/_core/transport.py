@@ -33,6 +33,8 @@ from .wire import Call, Effect, Part, Response
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _UPLOAD_RATE = 64 * 1024
 _MEGABYTE = 1024 * 1024
+_SHORTEST_KEY = 8
+"""What is shorter is no secret, and may stand in any text."""
 _MOVED = frozenset({301, 302, 307, 308})
 _HOPS = 3
 _CLOSED = "the client is closed; make a new one"
@@ -265,6 +267,14 @@ class Transport:
             if sent is not None:
                 sent(result)
         return result
+
+    def without_key(self, answer: Response) -> Response:
+        """*answer* as it may be shown: what a server repeats of the key is not repeated by us."""
+        key = self.settings.authorization.rpartition(" ")[2].encode()
+        if len(key) < _SHORTEST_KEY or key not in answer.body:
+            return answer
+        body = answer.body.replace(key, b"***")
+        return Response(answer.status, answer.headers, body, answer.received)
 
     async def _turn(self, call: Call[Any], urgency: Urgency, deadline: float | None) -> None:
         """Wait to be let in, but not beyond *deadline*."""
