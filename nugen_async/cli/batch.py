@@ -3,44 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-import csv
-import io
 import json
 import shlex
 import sys
 from collections.abc import AsyncGenerator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from attrs import frozen
 from cyclopts import App, Parameter
 from rich.text import Text
 
-from ..batch import (
-    Ask,
-    Batch,
-    BatchStoppedError,
-    Failed,
-    Open,
-    Outcome,
-    Policy,
-    Ready,
-    Status,
-    TimedOut,
-    Unknown,
-    open_store,
-)
+from ..batch import Ask, Batch, BatchStoppedError, Outcome, Policy, Status, open_store
 from ..errors import CreateOutcomeUnknownError, InvalidRequestError, printable
 from ..journal import JournalError
 from ..launching.outcomes import outcome_of, status_of
 from ..launching.stages import Moment
 from ..manifests import ManifestError, load_manifest
 from ..workflows import Workflow
-from .board import Board, End
+from .board import Board
 from .common import DEFAULTS, WORK, Common, Flag, Patience, epilogue
 from .exits import Exit, overall
-from .screen import Column, Screen, duration, plural
+from .outcomes import COLUMNS, WORDS, as_csv, as_json, summary
+from .screen import Screen, plural
 
 app = App(
     name="batch",
@@ -55,14 +41,6 @@ app = App(
 
 Journal = Annotated[str, Parameter(metavar="FILE|URL")]
 OnUnknown = Literal["fail", "ask", "create"]
-
-_WORDS: dict[type[Outcome], tuple[str, End, Exit]] = {
-    Ready: ("ready", "ok", Exit.OK),
-    Failed: ("failed", "bad", Exit.FAILED),
-    Unknown: ("unknown", "bad", Exit.UNKNOWN),
-    TimedOut: ("open", "open", Exit.TIMED_OUT),
-    Open: ("open", "open", Exit.TIMED_OUT),
-}
 
 
 @Parameter(name="*")
@@ -182,7 +160,7 @@ async def status(*, journal: Journal = "runs.db", common: Common = DEFAULTS) -> 
         finally:
             await store.aclose()
     found = status_of(rows)
-    common.screen.show(found, Text(_summary(found)))
+    common.screen.show(found, Text(summary(found)))
     return Exit.OK
 
 
@@ -209,10 +187,10 @@ async def export(
     with _told():
         store = await open_store(journal, watch=True)
         try:
-            rows = [_as_json(outcome_of(row)) for row in await store.rows()]
+            rows = [as_json(outcome_of(row)) for row in await store.rows()]
         finally:
             await store.aclose()
-    text = _csv(rows) if format == "csv" else "".join(json.dumps(row) + "\n" for row in rows)
+    text = as_csv(rows) if format == "csv" else "".join(json.dumps(row) + "\n" for row in rows)
     if output is None:
         sys.stdout.write(text)
     else:
@@ -257,18 +235,18 @@ async def _run(
                     outcomes.append(outcome)
                     _finish(board, outcome)
                     if screen.form == "jsonl":
-                        screen.show(_as_json(outcome))
+                        screen.show(as_json(outcome))
             except BatchStoppedError as error:
                 stopped = error
             found = await batch.status()
     if screen.form != "jsonl":
-        screen.rows(outcomes, _COLUMNS, as_json=_as_json, nothing="There was nothing to do.")
-    screen.say(_summary(found))
+        screen.rows(outcomes, COLUMNS, as_json=as_json, nothing="There was nothing to do.")
+    screen.say(summary(found))
     _go_on(screen, journal, found)
     if stopped is not None:
         screen.warn(str(stopped))
         return Exit.FAILED
-    return overall(_WORDS[type(outcome)][2] for outcome in outcomes)
+    return overall(WORDS[type(outcome)][2] for outcome in outcomes)
 
 
 @contextmanager
@@ -315,81 +293,7 @@ def _show(board: Board, moment: Moment) -> None:
 
 
 def _finish(board: Board, outcome: Outcome) -> None:
-    word, end, _ = _WORDS[type(outcome)]
+    word, end, _ = WORDS[type(outcome)]
     board.add(outcome.key, outcome.key)
     error = outcome.error()
     board.finish(outcome.key, end, word, "" if error is None else str(error))
-
-
-def _summary(found: Status) -> str:
-    parts = [
-        f"{count} {word}"
-        for count, word in (
-            (found.ready, "ready"),
-            (found.failed, "failed"),
-            (found.unknown, "unknown"),
-            (found.open, "open"),
-        )
-        if count
-    ]
-    text = f"{plural(found.total, 'workflow')}: {', '.join(parts) or 'nothing yet'}."
-    if found.still_deployed:
-        text += f" {plural(len(found.still_deployed), 'model')} may still be deployed."
-    return text
-
-
-_COLUMNS: tuple[Column[Outcome], ...] = (
-    Column("key", lambda o: o.key, fold=True),
-    Column("state", lambda o: _WORDS[type(o)][0]),
-    Column("model", lambda o: o.result.model_id, rank=2, fold=True),
-    Column("base", lambda o: o.result.base_accuracy, right=True, rank=3),
-    Column("aligned", lambda o: o.result.aligned_accuracy, right=True, rank=3),
-    Column("difference", lambda o: o.result.difference, right=True, rank=1),
-    Column("waited", lambda o: duration(sum(o.result.waited.values())), right=True, rank=4),
-    Column("error", lambda o: str(o.error() or ""), rank=5, fold=True),
-)
-
-
-def _as_json(outcome: Outcome) -> dict[str, Any]:
-    result, error = outcome.result, outcome.error()
-    return {
-        "key": outcome.key,
-        "name": result.name,
-        "state": _WORDS[type(outcome)][0],
-        "document_ids": list(result.document_ids),
-        "benchmark_id": result.benchmark_id,
-        "alignment_id": result.alignment_id,
-        "model_id": result.model_id,
-        "endpoint": result.endpoint,
-        "evaluation_id": result.evaluation_id,
-        "base_accuracy": result.base_accuracy,
-        "aligned_accuracy": result.aligned_accuracy,
-        "difference": result.difference,
-        "uncertainty": result.uncertainty,
-        "waited": dict(result.waited),
-        "still_deployed": result.still_deployed,
-        "error": None if error is None else str(error),
-    }
-
-
-def _csv(rows: Sequence[dict[str, Any]]) -> str:
-    made = io.StringIO(newline="")
-    table = csv.writer(made, lineterminator="\n")
-    names = list(rows[0]) if rows else []
-    table.writerow(names)
-    for row in rows:
-        table.writerow([_cell(row[name]) for name in names])
-    return made.getvalue()
-
-
-def _cell(value: Any) -> Any:
-    """One cell; text that a spreadsheet would run as a formula is made harmless."""
-    match value:
-        case list():
-            return "; ".join(map(str, value))
-        case dict():
-            return round(sum(value.values()), 1)
-        case str() if value.startswith(("=", "+", "-", "@")):
-            return f"'{value}"
-        case _:
-            return value

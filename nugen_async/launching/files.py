@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 from collections.abc import Iterable
 from pathlib import Path
+from typing import BinaryIO
 
 from attrs import frozen
 
@@ -52,6 +53,13 @@ class Files:
         async with self._reading.setdefault(path, asyncio.Lock()):
             return await asyncio.to_thread(self._read, Path(path))
 
+    async def opened(self, file: File) -> BinaryIO:
+        """Its content; whoever has it closes it."""
+        try:
+            return await asyncio.to_thread(file.path.open, "rb")
+        except OSError as error:
+            raise _unreadable(file.path, error) from error
+
     def _read(self, path: Path) -> File:
         try:
             told = path.stat()
@@ -59,8 +67,12 @@ class Files:
             if (known := self._known.get(key)) is None:
                 known = self._known[key] = _digest(path)
         except OSError as error:
-            raise InvalidRequestError(f"{str(path)!r} cannot be read: {error.strerror}") from error
+            raise _unreadable(path, error) from error
         return File(path, told.st_size, known)
+
+
+def _unreadable(path: Path, error: OSError) -> InvalidRequestError:
+    return InvalidRequestError(f"{str(path)!r} cannot be read: {error.strerror}")
 
 
 def _missing(paths: Iterable[str]) -> list[str]:

@@ -1,11 +1,13 @@
-"""What a workflow amounts to: the ids of what it made, and what was measured."""
+"""What a workflow amounts to: the ids of what it made, and what was measured. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from attrs import field, frozen
 
+from ..resources.evaluations import EvaluationResults
 from .course import Progress, Scores
 from .spec import Stage, Workflow
 
@@ -57,3 +59,32 @@ def result_of(key: str, spec: Workflow, progress: Progress) -> WorkflowResult:
         waited={str(s): r.waited for s, r in progress.records.items() if r.waited},
         still_deployed=progress.serving,
     )
+
+
+def scores(told: EvaluationResults, model_id: str, base_model: str | None) -> Scores:
+    """What was measured, each side found by its model's id where the answer names it."""
+    if base_model is None:
+        metrics = told.metrics
+        if metrics is None:
+            return Scores()
+        return Scores(aligned=metrics.accuracy, uncertainty=metrics.uncertainty)
+    sides = [side for side in (told.base_model, told.eval_model) if isinstance(side, Mapping)]
+    named = {side.get("model_id", side.get("id")): side for side in sides}
+    ours = named.get(model_id, told.eval_model)
+    theirs = named.get(base_model, told.base_model)
+    return Scores(
+        base=_measure(theirs, "accuracy"),
+        aligned=_measure(ours, "accuracy"),
+        uncertainty=_measure(ours, "uncertainty"),
+    )
+
+
+def _measure(side: Any, name: str) -> float | None:
+    if not isinstance(side, Mapping):
+        return None
+    inner = side.get("metrics")
+    value = side.get(name, inner.get(name) if isinstance(inner, Mapping) else None)
+    try:
+        return None if value is None else float(value)
+    except (TypeError, ValueError):
+        return None

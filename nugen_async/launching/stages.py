@@ -11,17 +11,18 @@ from typing import Any, Literal, TypeVar
 
 from attrs import evolve, frozen
 
+from .._core.logs import log
 from .._core.reconcile import Wanted, marked
 from .._core.waiters import ScheduleLike
 from ..client import Nugen
 from ..errors import JobFailedError, NugenError, WaitTimeoutError
 from ..resources._base import Job
 from ..resources._uploads import Upload
-from ..resources.evaluations import EvaluationResults
-from .course import Progress, Record, Scores, Step, Verb
+from .course import Progress, Record, Step, Verb
 from .files import File, Files
 from .ledger import Ledger
 from .making import Maker, Thing, Write
+from .results import scores
 from .spec import Stage, Workflow, digest
 
 J = TypeVar("J", bound=Job)
@@ -92,11 +93,15 @@ class Run:
         await self.tell(step.stage, "ends", id=self.progress.of(step.stage).id)
 
     async def tell(self, stage: Stage, what: Any, **facts: Any) -> None:
-        """Let the caller know."""
-        if self._tools.on_step is not None:
+        """Let the caller know; what goes wrong there is logged, and breaks nothing here."""
+        if self._tools.on_step is None:
+            return
+        try:
             answer = self._tools.on_step(Moment(key=self._key, stage=stage, what=what, **facts))
             if inspect.isawaitable(answer):
                 await answer
+        except Exception:  # noqa: BLE001 # it is the caller's, and may raise anything
+            log.exception("%s: on_step failed", self._key)
 
     # -- the stages -----------------------------------------------------------------------------
 
@@ -111,8 +116,7 @@ class Run:
         name = file.name(marked=self._spec.mark)
 
         async def send(_token: str) -> str:
-            content = await asyncio.to_thread(file.path.open, "rb")
-            with content:
+            with await self._tools.files.opened(file) as content:
                 (sent,) = await self._nugen.documents.upload(Upload(name, content))
             return sent.id
 
@@ -364,32 +368,3 @@ def _now() -> str:
 
 def _moment(record: Record) -> datetime | None:
     return datetime.fromisoformat(record.intended) if record.intended else None
-
-
-def scores(told: EvaluationResults, model_id: str, base_model: str | None) -> Scores:
-    """What was measured, each side found by its model's id where the answer names it."""
-    if base_model is None:
-        metrics = told.metrics
-        if metrics is None:
-            return Scores()
-        return Scores(aligned=metrics.accuracy, uncertainty=metrics.uncertainty)
-    sides = [side for side in (told.base_model, told.eval_model) if isinstance(side, Mapping)]
-    named = {side.get("model_id", side.get("id")): side for side in sides}
-    ours = named.get(model_id, told.eval_model)
-    theirs = named.get(base_model, told.base_model)
-    return Scores(
-        base=_measure(theirs, "accuracy"),
-        aligned=_measure(ours, "accuracy"),
-        uncertainty=_measure(ours, "uncertainty"),
-    )
-
-
-def _measure(side: Any, name: str) -> float | None:
-    if not isinstance(side, Mapping):
-        return None
-    inner = side.get("metrics")
-    value = side.get(name, inner.get(name) if isinstance(inner, Mapping) else None)
-    try:
-        return None if value is None else float(value)
-    except (TypeError, ValueError):
-        return None

@@ -137,3 +137,13 @@ async def test_a_refusal_is_raised_as_it_is(notes: Path) -> None:
             await run_workflow(nugen, whole(notes))
 
         assert not sim.world.models
+
+
+async def test_a_callback_that_fails_breaks_nothing(notes: Path) -> None:
+    def broken(_: Moment) -> None:
+        raise RuntimeError("of the caller's making")
+
+    async with Simulator(world=World()) as sim, Nugen("key", base_url=sim.url) as nugen:
+        result = await run_workflow(nugen, whole(notes, deploy=False), on_step=broken)
+
+    assert result.difference is not None
