@@ -6,7 +6,7 @@ import json
 import os
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Literal, ParamSpec, Self, TypeVar, cast
@@ -233,17 +233,17 @@ class _Client:
         sink: Outcomes[J] = Outcomes(notifier)
         leave: list[Callable[[], None]] = []
         try:
-            for poller, group in by_noun.items():
+            left = sum(len(group) for group in by_noun.values())
+            for poller in by_noun:
                 leave.append(
                     poller.watch_many(
-                        group.values(),
+                        by_noun[poller].values(),
                         sink,
                         timeout=timeout,
                         schedule=schedule,
                         stalled_after=stalled_after,
                     )
                 )
-            left = sum(len(group) for group in by_noun.values())
             del by_noun
             for _ in range(left):
                 yield await sink.get()
@@ -273,13 +273,17 @@ class _Client:
             wanted = (told["service"], told["kind"])
             job_id, created, known = told["id"], told.get("created"), told["v"] == 1
             started = datetime.fromisoformat(created) if created else None
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise InvalidRequestError("this is not a resume token") from None
+        if started is not None and started.tzinfo is None:
+            started = started.replace(tzinfo=UTC)
+        if not isinstance(job_id, str):
+            raise InvalidRequestError("this resume token names no job")
         if not known:
             raise InvalidRequestError("this resume token was made by a newer version")
         for collection in self._job_collections():
             if (collection.service, collection.noun) == wanted:
-                return collection.handle(str(job_id), created=started)
+                return collection.handle(job_id, created=started)
         raise InvalidRequestError(f"this resume token is for {wanted[1]!r} of {wanted[0]!r}")
 
     def _job_collections(self) -> list[JobCollection[Any]]:

@@ -93,6 +93,7 @@ class Waiting(RuleBasedStateMachine):
         self.jobs: list[Alignment] = []
         self.waits: list[Wait] = []
         self.rules: list[Rule] = []
+        self.limited = False
         self.run(self.open())
 
     def run(self, work: Coroutine[Any, Any, Any]) -> Any:
@@ -157,7 +158,7 @@ class Waiting(RuleBasedStateMachine):
         self._begin(tuple(job.id for job in jobs), timeout, many)
 
     def _begin(self, job_ids: tuple[str, ...], timeout: float | None, act: Any) -> None:
-        wait = Wait(job_ids, self.now, timeout, faulty=bool(self.rules))
+        wait = Wait(job_ids, self.now, timeout, faulty=bool(self.rules) or self.limited)
 
         async def play() -> None:
             try:
@@ -196,6 +197,7 @@ class Waiting(RuleBasedStateMachine):
     @rule(effect=st.sampled_from(EFFECTS), share=st.sampled_from([0.5, 1.0]))
     def the_server_turns_odd(self, effect: Any, share: float) -> None:
         self.rules.append(self.world.inject(Fault(effect=effect, method="GET", share=share)))
+        self.limited |= getattr(effect, "status", 0) == 429  # the pace remembers it
         for wait in self.waits:
             wait.faulty = True
 
