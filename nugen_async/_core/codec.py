@@ -50,6 +50,7 @@ SLICE = 64
 
 _MANY_NOTES = 20
 _ROWS = ("data", "items", "results")
+_PLACE = {"total": None, "limit": None, "offset": None}.keys()
 _TOO_DEEP = "$: nested too deeply"
 
 
@@ -99,7 +100,7 @@ def structure(payload: Json, into: type[T], about: str = "") -> T:
         if made is not None:
             return cast("T", made)
     try:
-        return converter.structure(Seen(payload, about=about), into)
+        return cast("T", converter.get_structure_hook(into)(Seen(payload, about=about), into))
     except Impossible as wrong:
         raise DecodeError(problems=wrong.problems) from None
     except RecursionError:
@@ -230,12 +231,25 @@ def _page(seen: Seen, record: type[T], rows: int) -> Generator[None, None, Page[
     key, values, around = _rows(seen, plan)
     items: list[T] = []
     problems: list[str] = []
-    for index, value in enumerate(values):
-        if index and not index % rows:
+    for first in range(0, len(values), rows):
+        if first:
             yield
-        made: T | None = None
-        if value.__class__ is dict:
-            made = plan.quick(value, [], value, "$")
+        _read_rows(plan, values[first : first + rows], items, problems, first=first, key=key)
+    return _bound(seen, items, problems, around)
+
+
+def _read_rows(
+    plan: Plan[T],
+    values: list[Json],
+    items: list[T],
+    problems: list[str],
+    *,
+    first: int = 0,
+    key: str = "",
+) -> None:
+    quick = plan.quick
+    for index, value in enumerate(values, first):
+        made = quick(value, [], value, "$") if value.__class__ is dict else None
         if made is None:
             try:
                 made = plan(Seen(value))
@@ -244,16 +258,16 @@ def _page(seen: Seen, record: type[T], rows: int) -> Generator[None, None, Page[
                 problems.extend(f"{place}{problem[1:]}; row left out" for problem in wrong.problems)
                 continue
         items.append(made)
+
+
+def _bound(seen: Seen, items: list[T], problems: list[str], around: dict[str, Json]) -> Page[T]:
     if len(problems) > _MANY_NOTES:
         problems[_MANY_NOTES:] = [f"$: {len(problems) - _MANY_NOTES} more rows or fields left out"]
-    return Page(
-        items=tuple(items),
-        total=_count(seen, around, "total"),
-        limit=_count(seen, around, "limit"),
-        offset=_count(seen, around, "offset"),
-        notes=(*seen.notes, *problems),
-        raw=seen.value if isinstance(seen.value, dict) else {"data": seen.value},
-    )
+    total = limit = offset = None
+    if not _PLACE.isdisjoint(around):
+        total, limit, offset = (_count(seen, around, name) for name in _PLACE)
+    raw = seen.value if isinstance(seen.value, dict) else {"data": seen.value}
+    return Page(tuple(items), total, limit, offset, (*seen.notes, *problems), raw)
 
 
 def _rows(seen: Seen, plan: Plan[Any]) -> tuple[str, list[Json], dict[str, Json]]:
@@ -263,6 +277,9 @@ def _rows(seen: Seen, plan: Plan[Any]) -> tuple[str, list[Json], dict[str, Json]
         return "", value, {}
     if not isinstance(value, dict):
         raise seen.wrong("a list of rows")
+    for key in plan.rows:
+        if isinstance(found := value.get(key), list):
+            return key, found, value
     around = dict(value)
     if isinstance(inner := value.get("data"), dict):
         around = {**inner, **{k: v for k, v in value.items() if k != "data"}}
@@ -291,15 +308,14 @@ def _count(seen: Seen, around: dict[str, Json], name: str) -> int | None:
 
 
 def _whole_page(declared: Any) -> Reader:
-    record = get_args(declared)[0]
+    plan = _plan(get_args(declared)[0])
 
     def read(seen: Seen, _: Any) -> Page[Any]:
-        pages = _page(seen, record, rows=2**62)
-        while True:
-            try:
-                next(pages)
-            except StopIteration as end:
-                return cast("Page[Any]", end.value)
+        key, values, around = _rows(seen, plan)
+        items: list[Any] = []
+        problems: list[str] = []
+        _read_rows(plan, values, items, problems, key=key)
+        return _bound(seen, items, problems, around)
 
     return read
 

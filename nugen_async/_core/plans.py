@@ -10,12 +10,13 @@ A row is read in up to three ways, each tried only when the one before saw somet
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 import attrs
 from attrs import NOTHING, Attribute, Factory, frozen
 
-from .ordinary import Quick, generated
+from .ordinary import Quick, generated, plain
 from .tolerance import Impossible, Seen, means_nothing, shown, snake
 from .wire import Json
 
@@ -27,7 +28,12 @@ _INNER, _BORROWED, _CAMEL = 100.0, 200.0, 0.5
 """How much later a name counts: inside ``data``, as another field's own name, in another case."""
 
 _LONGEST_KEY = 64
+_MOST_SHAPES = 64
+_LARGEST_SHAPE = 100
+"""So many sets of keys are remembered, of so many keys: a server that makes keys up costs no memory."""
+
 _WRAPPER = "data"
+_EXACT = (str, int, bool)
 _OWN = frozenset({"raw", "notes"})
 
 
@@ -56,6 +62,8 @@ class Field:
     reader: Reader
     required: bool
     default: Any
+    exact: Any
+    """The class of values that need no reader."""
 
     @classmethod
     def of(cls, attribute: Attribute[Any], readers: Readers) -> Field:
@@ -77,12 +85,35 @@ class Field:
             reader=readers(attribute.type),
             required=bool(told.get("required")) or default is NOTHING,
             default=default if absent is None else absent,
+            exact=kind if (kind := plain(attribute.type)) in _EXACT else None,
         )
 
-    def absent(self) -> Any:
+    def read(self, value: Json, seen: Seen) -> Any:
+        """What *value* becomes; the default with a note where an optional field cannot be read."""
+        if value is None:
+            if self.required:
+                raise Impossible(f"{seen.path}.{self.wire}: required, but missing")
+            return self._absent()
+        here = seen.at(self.wire, value)
+        try:
+            return self.reader(here, self.type)
+        except Impossible as wrong:
+            if self.required:
+                raise
+            if means_nothing(value):
+                here.note(f"{shown(value)} taken as not known")
+            else:
+                seen.notes.extend(f"{problem}; left out" for problem in wrong.problems)
+            return self._absent()
+
+    def _absent(self) -> Any:
         """What the record holds when the server says nothing."""
         default = self.default
         return default.factory() if isinstance(default, Factory) else default  # type: ignore[arg-type] # a class at run time
+
+
+Recipe = tuple[tuple[Field, tuple[tuple[bool, str], ...]], ...]
+"""For rows of one set of keys: each field, and the keys it may stand under (True: inside the wrapper)."""
 
 
 class Plan(Generic[R]):
@@ -102,6 +133,8 @@ class Plan(Generic[R]):
         self._claims = self._claimed()
         self._wrapper_expected: bool = getattr(record, "wrapped", False)
         self._unwrap = _WRAPPER not in self._claims
+        self._with_paths = tuple(f for f in self.fields if f.paths)
+        self._recipes: dict[tuple[tuple[str, ...], tuple[str, ...]], Recipe] = {}
         self.quick: Quick[R] = generated(record, self.fields)
 
     def __call__(self, seen: Seen, _: Any = None) -> R:
@@ -162,75 +195,78 @@ class Plan(Generic[R]):
 
     def _arrange(self, row: dict[str, Any], seen: Seen) -> dict[str, Any]:
         """*row* under the documented names; other names, and a wrapper, are noted."""
-        best: dict[str, tuple[Any, float]] = {}
-        renamed: dict[str, str] = {}
-        self._take(row, 0.0, best, renamed, seen)
+        inner = self._inner(row, seen)
+        arranged: dict[str, Any] = {}
+        renamed: list[str] = []
+        for one, candidates in self._recipe(row, inner):
+            late, key = candidates[0]
+            value = inner[key] if late else row[key]
+            if value is None:
+                late, key, value = _first_held(candidates, row, inner)
+            arranged[one.wire] = value
+            if key != one.wire and one.name != "id" and value is not None:
+                renamed.append(f"{one.wire} from {key!r}")
+            if inner and not late:
+                said = [inner[other] for late, other in candidates if late]
+                _contradict(seen, one.wire, value, said)
+        if renamed:
+            seen.note(f"read under another name: {', '.join(renamed)}")
+        self._fetch(arranged, row, inner)
+        return arranged
+
+    def _fetch(self, arranged: dict[str, Any], row: dict[str, Any], inner: dict[str, Any]) -> None:
+        """Bring what no key holds from further inside."""
+        for one in self._with_paths:
+            if arranged.get(one.wire) is None:
+                walks = (_walk(place, path) for path in one.paths for place in (row, inner))
+                arranged[one.wire] = next((v for v in walks if v is not None), None)
+
+    def _inner(self, row: dict[str, Any], seen: Seen) -> dict[str, Any]:
+        """What stands in the wrapper, if the row has one."""
         inner = row.get(_WRAPPER) if self._unwrap else None
         if isinstance(inner, list) and len(inner) == 1:
             inner = inner[0]
         if isinstance(inner, dict):
             if not self._wrapper_expected:
                 seen.note(f"fields read from '{_WRAPPER}'")
-            self._take(inner, _INNER, best, renamed, seen)
-        elif inner is not None and self.bare is not None:
-            self._take({self.bare: inner}, _INNER, best, renamed, seen)
-        for one in self.fields:
-            if best.get(one.wire, (None,))[0] is None:
-                walks = (_walk(place, path) for path in one.paths for place in (row, inner))
-                if (value := next((v for v in walks if v is not None), None)) is not None:
-                    best[one.wire] = value, 0.0
-        if told := [f"{wire} from {key!r}" for wire, key in renamed.items()]:
-            seen.note(f"read under another name: {', '.join(told)}")
-        return {wire: value for wire, (value, _) in best.items()}
+            return inner
+        return {} if inner is None or self.bare is None else {self.bare: inner}
 
-    def _take(
-        self,
-        row: dict[str, Any],
-        late: float,
-        best: dict[str, tuple[Any, float]],
-        renamed: dict[str, str],
-        seen: Seen,
-    ) -> None:
-        for key, value in row.items():
-            if len(key) > _LONGEST_KEY:
-                continue
-            claims, rank = self._claims.get(key), late
-            if claims is None:
-                claims, rank = self._claims.get(snake(key), ()), late + _CAMEL
-            for one, place in claims:
-                held, held_rank = best.get(one.wire, (None, float("inf")))
-                if held is not None and (value is None or held_rank <= rank + place):
-                    if late and value is not None:
-                        _contradiction(seen, one.wire, held, value)
-                    continue
-                best[one.wire] = value, rank + place
-                renamed.pop(one.wire, None)
-                if key != one.wire and value is not None and one.name != "id":
-                    renamed[one.wire] = key
+    def _recipe(self, row: dict[str, Any], inner: dict[str, Any]) -> Recipe:
+        """Where each field of rows with these keys may stand, the most trusted place first."""
+        shape = (tuple(row), tuple(inner))
+        known = self._recipes.get(shape)
+        if known is not None:
+            return known
+        found: dict[str, list[tuple[float, bool, str]]] = {}
+        for late, place in ((False, row), (True, inner)):
+            for key in place:
+                claims = self._claims.get(key)
+                rank = _INNER if late else 0.0
+                if claims is None and len(key) <= _LONGEST_KEY:
+                    claims, rank = self._claims.get(snake(key)), rank + _CAMEL
+                for one, trust in claims or ():
+                    found.setdefault(one.name, []).append((rank + trust, late, key))
+        recipe = tuple(
+            (self._named[name], tuple((late, key) for _, late, key in sorted(places, key=_rank)))
+            for name, places in found.items()
+        )
+        if len(self._recipes) < _MOST_SHAPES and len(row) + len(inner) <= _LARGEST_SHAPE:
+            self._recipes[shape] = recipe
+        return recipe
 
     def _careful(self, arranged: dict[str, Any], seen: Seen, raw: Mapping[str, Any]) -> R:
         values: dict[str, Any] = {}
         problems: list[str] = []
         for one in self.fields:
             value = arranged.get(one.wire)
-            if value is None:
-                if one.required:
-                    problems.append(f"{seen.path}.{one.wire}: required, but missing")
-                else:
-                    values[one.init] = one.absent()
+            if value.__class__ is one.exact:
+                values[one.init] = value
                 continue
-            here = seen.at(one.wire, value)
             try:
-                values[one.init] = one.reader(here, one.type)
+                values[one.init] = one.read(value, seen)
             except Impossible as wrong:
-                if one.required:
-                    problems.extend(wrong.problems)
-                    continue
-                values[one.init] = one.absent()
-                if means_nothing(value):
-                    here.note(f"{shown(value)} taken as not known")
-                else:
-                    seen.notes.extend(f"{problem}; left out" for problem in wrong.problems)
+                problems.extend(wrong.problems)
         if problems:
             raise Impossible(*problems)
         if "raw" in self._own:
@@ -240,10 +276,25 @@ class Plan(Generic[R]):
         return self.record(**values)
 
 
-def _contradiction(seen: Seen, name: str, outer: Json, inner: Json) -> None:
+_rank = itemgetter(0)
+
+
+def _first_held(
+    candidates: tuple[tuple[bool, str], ...], row: dict[str, Any], inner: dict[str, Any]
+) -> tuple[bool, str, Json]:
+    """The first of *candidates* that holds something; the very first where none does."""
+    for late, key in candidates:
+        if (value := inner[key] if late else row[key]) is not None:
+            return late, key, value
+    return *candidates[0], None
+
+
+def _contradict(seen: Seen, name: str, outer: Json, said: list[Json]) -> None:
+    """Tell where the wrapper holds another value than the outside, which wins."""
     simple = str | int | float
-    if isinstance(outer, simple) and isinstance(inner, simple) and outer != inner:
-        seen.at(name, outer).note(f"the outer value kept, '{_WRAPPER}' says {shown(inner)}")
+    for inner in said:
+        if isinstance(outer, simple) and isinstance(inner, simple) and outer != inner:
+            seen.at(name, outer).note(f"the outer value kept, '{_WRAPPER}' says {shown(inner)}")
 
 
 def _walk(value: Json, path: tuple[str, ...]) -> Json:
