@@ -10,7 +10,7 @@ from nugen_async import Nugen
 from nugen_async.batch import Batch, BatchStoppedError, Failed, Ready, TimedOut, Unknown
 from nugen_async.errors import CreateOutcomeUnknownError, InvalidRequestError, JobFailedError
 from nugen_async.simulator import Drop, Fault, Simulator, Status, World
-from nugen_async.workflows import Workflow
+from nugen_async.workflows import Moment, Workflow
 
 BASE = "llama-v3p1-8b-instruct"
 
@@ -264,3 +264,25 @@ async def test_keys_that_come_twice_or_mean_something_else_are_refused(tmp_path:
         other = Workflow(name="other", key="k0", base_model=BASE, document_ids=["doc-1"])
         with pytest.raises(InvalidRequestError, match="under these keys: k0"):
             await ran(batch, [other])
+
+
+async def test_a_file_that_vanishes_fails_its_workflow_and_no_other(tmp_path: Path) -> None:
+    here, gone = tmp_path / "here.txt", tmp_path / "gone.txt"
+    for path in (here, gone):
+        path.write_text(path.name)
+    specs = [Workflow(name=path.name, key=path.name, documents=[path]) for path in (here, gone)]
+
+    def vanish(_: Moment) -> None:
+        gone.unlink(missing_ok=True)
+
+    async with (
+        Simulator(world=World()) as sim,
+        Nugen("key", base_url=sim.url) as nugen,
+        Batch.open(tmp_path / "runs.db", nugen) as batch,
+    ):
+        outcomes = {o.key: o for o in await ran(batch, specs, at_once=1, on_step=vanish)}
+        assert isinstance(outcomes["here.txt"], Ready)
+        assert isinstance(outcomes["gone.txt"].error(), InvalidRequestError)
+        gone.write_text("back")
+        assert await batch.retry_failed() == 1
+        assert {type(o) for o in await ran(batch)} == {Ready}
