@@ -233,17 +233,17 @@ class _Client:
         sink: Outcomes[J] = Outcomes(notifier)
         leave: list[Callable[[], None]] = []
         try:
-            left = sum(len(group) for group in by_noun.values())
-            for poller in by_noun:
-                leave.append(
-                    poller.watch_many(
-                        by_noun[poller].values(),
-                        sink,
-                        timeout=timeout,
-                        schedule=schedule,
-                        stalled_after=stalled_after,
-                    )
+            leave.extend(
+                poller.watch_many(
+                    group.values(),
+                    sink,
+                    timeout=timeout,
+                    schedule=schedule,
+                    stalled_after=stalled_after,
                 )
+                for poller, group in by_noun.items()
+            )
+            left = sum(len(group) for group in by_noun.values())
             del by_noun
             for _ in range(left):
                 yield await sink.get()

@@ -163,7 +163,7 @@ class Poller(Generic[J]):
         if subject.asked:
             return f"{said}; being looked at now"
         outlook = min(subject.outlooks, key=lambda o: o.next_look)
-        said += f"; {outlook.sleep.why}"
+        said += f"; {outlook.why}"
         if outlook.looked < now:
             said += f" (decided {now - outlook.looked:.0f} s ago)"
         if subject.trouble is not None:
@@ -241,10 +241,10 @@ class Poller(Generic[J]):
         outlook = next((o for o in subject.outlooks if o.policy == policy and o.shared), None)
         if outlook is None:
             outlook = self._outlook(job, policy, terms.started)
-        subject.waiters += (Waiter(subject, terms, outlook),)
+        subject.waiters += (Waiter(terms, outlook),)
         if terms.wait is not None:
             terms.wait.joined()
-        if terms.timeout == 0 or outlook.sleep is AT_ONCE:
+        if terms.timeout == 0 or outlook.next_look <= terms.started:
             self._hurry(subject)
         elif outlook.looked == terms.started:
             self._replan(subject)
@@ -255,15 +255,15 @@ class Poller(Generic[J]):
         age = age_at(seen, job.began) if seen is not None else None
         at = seen.at if seen is not None else now
         watch = policy.watch(age=age, now=at, rng=self._rng)
-        outlook = Outlook(policy, watch, ageless=age is None, now=now)
+        outlook = Outlook(watch, ageless=age is None, now=now)
         if seen is None or not job.status:
             return outlook
         if seen.fresh:
-            outlook.sleep = watch.first(now)
+            outlook.rest(watch.first(now), now)
             return outlook
         move = watch.observe(job.phase, at, job.hints(), expected=self._durations.least)
         if isinstance(move, Sleep) and at + move.seconds > now:
-            outlook.sleep = Sleep(at + move.seconds - now, move.reason, move.about)
+            outlook.rest(Sleep(at + move.seconds - now, move.reason, move.about), now)
         return outlook
 
     def _concerned(self, terms: Terms[J]) -> list[tuple[Subject[J], Waiter[J]]]:
@@ -299,7 +299,7 @@ class Poller(Generic[J]):
     def _expire(self, terms: Terms[J]) -> None:
         now = self._loop.time()
         for subject, waiter in self._concerned(terms):
-            self._end(waiter, TimedOut(subject.job, now - terms.started))
+            self._end(subject, waiter, TimedOut(subject.job, now - terms.started))
             self._replan(subject)
         self._arm()
 
@@ -400,7 +400,7 @@ class Poller(Generic[J]):
             for waiter in subject.waiters:
                 last = NugenError()
                 last.add_note(repr(error))
-                self._end(waiter, Unreachable(subject.job, last))
+                self._end(subject, waiter, Unreachable(subject.job, last))
             self._replan(subject)
 
     # -- looking --------------------------------------------------------------------------------
@@ -531,8 +531,7 @@ class Poller(Generic[J]):
     def _saw_row(
         self, subject: Subject[J], row: Json, seen: Seen, order: int, *, trusted: bool
     ) -> None:
-        mark = peek(row, self._kind.record)
-        if mark == subject.mark and not subject.job.phase.ended:
+        if self._unchanged(subject, row):
             self._saw(subject, subject.job, order, seen)
             return
         try:
@@ -544,8 +543,15 @@ class Poller(Generic[J]):
         if job.phase.ended and not trusted:
             self._confirm(subject)
             return
-        subject.mark = mark
+        subject.row = row
         self._saw(subject, job, order)
+
+    def _unchanged(self, subject: Subject[J], row: Json) -> bool:
+        """Whether the row says what the last one said, as far as waiting goes: then it is not structured."""
+        before, record = subject.row, self._kind.record
+        if before is None or subject.job.phase.ended:
+            return False
+        return row == before or peek(row, record) == peek(before, record)
 
     def _confirm(self, subject: Subject[J]) -> None:
         if subject.asked and (subject.task is not None or subject in self._queue):
@@ -573,17 +579,16 @@ class Poller(Generic[J]):
                 age = age_at(job.seen, job.began)
                 if age is not None:
                     outlook.ageless, outlook.watch.born = False, now - age
-            outlook.looked = now
-            outlook.sleep = self._next(outlook, phase, now, hints)
+            outlook.rest(self._next(outlook, phase, now, hints), now)
         for waiter in subject.waiters:
             if waiter.terms.order >= order:
                 continue
             if changed and phase is not Phase.PARKED:
                 waiter.terms.sink.changed(job)
             if phase.moving:
-                self._end_early(waiter, job, hints.progress, now)
+                self._end_early(subject, waiter, job, hints.progress, now)
             else:
-                self._end(waiter, end_of(job))
+                self._end(subject, waiter, end_of(job))
         self._replan(subject)
 
     def _next(self, outlook: Outlook, phase: Phase, now: float, hints: Hints) -> Sleep:
@@ -592,20 +597,21 @@ class Poller(Generic[J]):
             move = outlook.watch.observe(phase, now, hints, expected=self._durations.least)
         except Exception as error:  # noqa: BLE001 # whatever a caller's generator raises
             log.warning("a schedule raised; the default takes its place: %r", error, exc_info=error)
-            outlook.policy = DEFAULT
             outlook.watch = DEFAULT.watch(age=now - outlook.watch.born, now=now, rng=self._rng)
             move = outlook.watch.observe(phase, now, hints)
         return AT_ONCE if isinstance(move, Settled) else move
 
-    def _end_early(self, waiter: Waiter[J], job: J, progress: float | None, now: float) -> None:
+    def _end_early(
+        self, subject: Subject[J], waiter: Waiter[J], job: J, progress: float | None, now: float
+    ) -> None:
         terms = waiter.terms
         if terms.timeout == 0:
-            self._end(waiter, TimedOut(job, now - terms.started))
+            self._end(subject, waiter, TimedOut(job, now - terms.started))
         elif terms.stalled_after is not None:
             waiter.movement = waiter.movement or Movement(terms.started)
             still = waiter.movement.observe(job.status, progress, now, terms.stalled_after)
             if still is not None:
-                self._end(waiter, Stalled(job, now - still.since))
+                self._end(subject, waiter, Stalled(job, now - still.since))
 
     def _failed(
         self, subject: Subject[J], error: NugenError, order: int, *, missing: bool = False
@@ -627,10 +633,10 @@ class Poller(Generic[J]):
             if waiter.terms.order >= order:
                 continue
             if over or waiter.terms.timeout == 0:
-                self._end(waiter, Unreachable(subject.job, error, max(1, trouble.failures)))
+                end = Unreachable(subject.job, error, max(1, trouble.failures))
+                self._end(subject, waiter, end)
         for outlook in subject.outlooks:
-            outlook.looked = now
-            outlook.sleep = outlook.watch.failed(now, max(1, trouble.failures), floor)
+            outlook.rest(outlook.watch.failed(now, max(1, trouble.failures), floor), now)
         self._replan(subject)
 
     def _warn_of(self, word: str) -> None:
@@ -638,8 +644,8 @@ class Poller(Generic[J]):
             self._warned.add(word)
             log.warning("%s: unknown status %r; taken as still running", self._kind.noun, word)
 
-    def _end(self, waiter: Waiter[J], outcome: Outcome[J]) -> None:
-        subject = waiter.subject
+    @staticmethod
+    def _end(subject: Subject[J], waiter: Waiter[J], outcome: Outcome[J]) -> None:
         subject.waiters = tuple(w for w in subject.waiters if w is not waiter)
         waiter.terms.sink.ended(outcome)
         if waiter.terms.wait is not None:
@@ -662,11 +668,10 @@ class Poller(Generic[J]):
                 self._hurry(subject)
                 return
             now = self._loop.time()
-            first = min(subject.outlooks, key=lambda o: o.next_look)
-            sleep = first.sleep
-            if first.looked != now:
-                sleep = Sleep(max(0.0, first.next_look - now), sleep.reason, sleep.about)
-            self._agenda.put(key, now, sleep)
+            first, *others = subject.outlooks
+            if others:
+                first = min(first, *others, key=lambda o: o.next_look)
+            self._agenda.put(key, now, first.left(now))
 
 
 def _structured(payload: Json, before: Watched, record: type[J]) -> J:

@@ -117,7 +117,8 @@ def slot(now: float, sleep: Sleep, *, shared: bool) -> int:
 class Wheel(Generic[K]):
     """Who is due when, in buckets of one second each."""
 
-    _buckets: dict[int, dict[K, None]] = field(factory=dict, repr=False)
+    _buckets: dict[int, tuple[int, dict[K, None]]] = field(factory=dict, repr=False)
+    """By second; each with the one number that all its members share."""
     _slots: dict[K, int] = field(factory=dict, repr=False)
     _order: list[int] = field(factory=list, repr=False)
 
@@ -134,13 +135,12 @@ class Wheel(Generic[K]):
             return
         if before is not None:
             self._leave(key, before)
-        self._slots[key] = at
         bucket = self._buckets.get(at)
         if bucket is None:
-            self._buckets[at] = {key: None}
+            bucket = self._buckets[at] = at, {}
             heapq.heappush(self._order, at)
-        else:
-            bucket[key] = None
+        self._slots[key], members = bucket
+        members[key] = None
 
     def discard(self, key: K) -> None:
         """Forget *key*, if it is there."""
@@ -152,7 +152,7 @@ class Wheel(Generic[K]):
         """Take out all that are due, earliest first."""
         due: list[K] = []
         while self._order and self._order[0] <= now:
-            due.extend(self._buckets.pop(heapq.heappop(self._order), ()))
+            due.extend(self._buckets.pop(heapq.heappop(self._order))[1])
         for key in due:
             del self._slots[key]
         return due
@@ -161,13 +161,13 @@ class Wheel(Generic[K]):
     def next_due(self) -> int | None:
         """The earliest second somebody is due at."""
         order = self._order
-        while order and not self._buckets[order[0]]:
+        while order and not self._buckets[order[0]][1]:
             del self._buckets[heapq.heappop(order)]
         return order[0] if order else None
 
     def _leave(self, key: K, at: int) -> None:
         # An emptied bucket stays until its second comes up: to take it out would cost more.
-        del self._buckets[at][key]
+        del self._buckets[at][1][key]
 
 
 @define

@@ -40,19 +40,15 @@ class Phase(enum.Enum):
     FAILED = "failed"
     CANCELLED = "cancelled"
 
-    @property
-    def ended(self) -> bool:
-        """The server will not change it any more."""
-        return self in _ENDED
+    ended: bool
+    """The server will not change it any more."""
+    moving: bool
+    """Worth another look."""
 
-    @property
-    def moving(self) -> bool:
-        """Worth another look."""
-        return self in _MOVING
+    def __init__(self, word: str) -> None:
+        self.ended = word in {"ready", "failed", "cancelled"}
+        self.moving = word in {"running", "unknown"}
 
-
-_ENDED = frozenset({Phase.READY, Phase.FAILED, Phase.CANCELLED})
-_MOVING = frozenset({Phase.RUNNING, Phase.UNKNOWN})
 
 _MISSES = 20
 """Counting on would change nothing: the sleep has long been as long as without an estimate."""
@@ -250,7 +246,7 @@ class Delays:
             return None
 
 
-@define(eq=False)
+@define(eq=False, weakref_slot=False)
 class Watch:
     """One job being watched: told what was seen, it answers when to look next."""
 

@@ -17,7 +17,7 @@ from .page import Page
 from .rounds import Trouble
 from .schedule import DelayFactory, Hints, Movement, Phase, Schedule, Sleep, Watch
 from .sinks import Sink
-from .wire import Call
+from .wire import Call, Json
 
 ScheduleLike = Schedule | DelayFactory | float | None
 """What `schedule=` takes: a policy, a maker of pauses such as ``lambda: backoff.expo()``, or seconds."""
@@ -100,14 +100,35 @@ class Outlook:
     `ageless` until the job's age is known.
     """
 
-    __slots__ = ("ageless", "looked", "policy", "sleep", "watch")
+    __slots__ = ("_about", "_reason", "_seconds", "ageless", "looked", "watch")
 
-    def __init__(self, policy: Schedule, watch: Watch, *, ageless: bool, now: float) -> None:
-        self.policy = policy
+    def __init__(self, watch: Watch, *, ageless: bool, now: float) -> None:
         self.watch = watch
         self.ageless = ageless
         self.looked = now
-        self.sleep = AT_ONCE
+        self.rest(AT_ONCE, now)
+
+    @property
+    def policy(self) -> Schedule:
+        """Whose looks these are."""
+        return self.watch.schedule
+
+    def rest(self, sleep: Sleep, now: float) -> None:
+        """Leave the job alone for so long. Kept as its parts, which weigh half of a `Sleep`."""
+        self.looked = now
+        self._seconds, self._reason, self._about = sleep.seconds, sleep.reason, sleep.about
+
+    def left(self, now: float) -> Sleep:
+        """What is left of the rest."""
+        seconds = self._seconds
+        if self.looked != now:
+            seconds = max(0.0, self.looked + seconds - now)
+        return Sleep(seconds, self._reason, self._about)
+
+    @property
+    def why(self) -> str:
+        """One short sentence for people."""
+        return Sleep(self._seconds, self._reason, self._about).why
 
     @property
     def shared(self) -> bool:
@@ -117,16 +138,15 @@ class Outlook:
     @property
     def next_look(self) -> float:
         """On the loop's clock."""
-        return self.looked + self.sleep.seconds
+        return self.looked + self._seconds
 
 
 class Waiter(Generic[J]):
     """One caller's interest in one job."""
 
-    __slots__ = ("movement", "outlook", "subject", "terms")
+    __slots__ = ("movement", "outlook", "terms")
 
-    def __init__(self, subject: Subject[J], terms: Terms[J], outlook: Outlook) -> None:
-        self.subject = subject
+    def __init__(self, terms: Terms[J], outlook: Outlook) -> None:
         self.terms = terms
         self.outlook = outlook
         self.movement: Movement | None = None
@@ -138,7 +158,7 @@ class Subject(Generic[J]):
     `key` is the id that it is asked for by; the server may come to name it otherwise (a document's task).
     """
 
-    __slots__ = ("again", "asked", "job", "key", "mark", "missed", "task", "trouble", "waiters")
+    __slots__ = ("again", "asked", "job", "key", "missed", "row", "task", "trouble", "waiters")
 
     def __init__(self, job: J) -> None:
         self.key = job.id
@@ -146,7 +166,7 @@ class Subject(Generic[J]):
         self.waiters: tuple[Waiter[J], ...] = ()
         self.asked = False
         self.again = False
-        self.mark: object = None
+        self.row: Json = None
         self.missed: NotFoundError | None = None
         self.task: asyncio.Task[None] | None = None
         self.trouble: Trouble | None = None
