@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
@@ -394,7 +394,7 @@ class JobCollection(Collection, Generic[J]):
             page_size=self.page_size,
         )
 
-    async def waited(
+    def waited(
         self,
         job: J,
         *,
@@ -402,9 +402,9 @@ class JobCollection(Collection, Generic[J]):
         on_update: OnUpdate[J] | None,
         schedule: ScheduleLike,
         stalled_after: float | None,
-    ) -> Outcome[J]:
+    ) -> Coroutine[Any, Any, Outcome[J]]:
         """How the wait for *job* ended."""
-        return await self.poller.wait(
+        return self.poller.wait(
             job,
             timeout=timeout,
             schedule=schedule,
