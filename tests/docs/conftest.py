@@ -32,6 +32,9 @@ from nugen_async.simulator import Simulator, World
 from .clock import QuickLoop
 from .samples import PAGES, ROOT, files_of
 
+with contextlib.suppress(ImportError):  # the extra procrastinate
+    from ..fleet.conftest import database, postgres  # noqa: F401 # fixtures of this folder, too
+
 _EXTRAS = ("fastapi", "httpx", "opentelemetry", "procrastinate", "psycopg")
 _IMPORT = re.compile(rf"^\s*(?:from|import) ({'|'.join(_EXTRAS)})\b", re.MULTILINE)
 
@@ -123,6 +126,9 @@ def users_machine(
     for needed in _IMPORT.findall(request.node.code):
         if importlib.util.find_spec(needed) is None:
             pytest.skip(f"{needed} is not installed")
+    if "NUGEN_DATABASE" in request.node.code:
+        pytest.importorskip("psycopg", reason="needs the extra procrastinate")
+        monkeypatch.setenv("NUGEN_DATABASE", request.getfixturevalue("database"))
     monkeypatch.chdir(tmp_path)
     _furnish(tmp_path, files_of(request.node.path))
     monkeypatch.setattr(asyncio.events, "new_event_loop", QuickLoop)
