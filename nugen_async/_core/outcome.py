@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Generic, Protocol, TypeVar
 
-from attrs import frozen
+from attrs import frozen, has
 
 from ..errors import (
     JobCancelledError,
@@ -15,6 +15,7 @@ from ..errors import (
     NugenError,
     WaitTimeoutError,
 )
+from . import html
 
 
 class Snapshot(Protocol):
@@ -50,6 +51,16 @@ class Outcome(Generic[S_co]):
             "status": job.status,
             "resume_token": job.resume_token(),
         }
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        error = self.error()
+        facts = html.facts(self.job) if has(type(self.job)) else [("job", self.job)]
+        return html.table(
+            f"{type(self).__name__}: {type(self.job).__name__}",
+            facts,
+            "" if error is None else str(error),
+        )
 
     def unwrap(self) -> S_co:
         """The ready job, or this outcome's error raised."""

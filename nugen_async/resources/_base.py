@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
 from attrs import Factory, evolve, field, fields, frozen
 
+from .._core import html
 from .._core.age import Seen, server_time
 from .._core.api import Api
 from .._core.outcome import Outcome
@@ -67,6 +68,10 @@ class Resource:
                 " fetch it anew, or resume its token"
             )
         return self._origin.home
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the fields that say something."""
+        return html.table(type(self).__name__, html.facts(self))
 
     def bound_to(self, home: Collection, seen: Seen, began: datetime | None = None) -> Self:
         """The same snapshot with a way back. For the library's own use."""
