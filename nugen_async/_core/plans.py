@@ -216,6 +216,8 @@ class Plan(Generic[R]):
 
     def _fetch(self, arranged: dict[str, Any], row: dict[str, Any], inner: dict[str, Any]) -> None:
         """Bring what no key holds from further inside."""
+        if not any(isinstance(v, dict | list) for v in (*row.values(), *inner.values())):
+            return
         for one in self._with_paths:
             if arranged.get(one.wire) is None:
                 walks = (_walk(place, path) for path in one.paths for place in (row, inner))
