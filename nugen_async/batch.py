@@ -123,9 +123,11 @@ class Batch:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._stop(self._tasks)
-        if self._opened is not None:
-            await self._opened.aclose()
+        try:
+            await self._stop(self._tasks)
+        finally:
+            if self._opened is not None:
+                await self._opened.aclose()
 
     @property
     def _store(self) -> Store:

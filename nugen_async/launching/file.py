@@ -74,7 +74,6 @@ class JournalFile:
         self._owner = Owner.here()
         self._jobs: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._db: Connection | None = None
         self._thread: threading.Thread | None = None
         self._closed = False
 
@@ -82,10 +81,17 @@ class JournalFile:
         return f"<JournalFile {self.path}>"
 
     async def open(self) -> None:
-        """Check the file, take the lease, and start the thread."""
-        self._db = await asyncio.to_thread(self._connect)
-        self._thread = threading.Thread(target=self._serve, name="nugen-journal", daemon=True)
+        """Start the thread, which checks the file and takes the lease."""
+        opened: asyncio.Future[None] = self._loop.create_future()
+        self._thread = threading.Thread(
+            target=self._work, args=(opened,), name="nugen-journal", daemon=True
+        )
         self._thread.start()
+        try:
+            await opened
+        except BaseException:
+            await self.aclose()
+            raise
 
     async def run(self, do: Callable[[Connection], T]) -> T:
         """What *do* returns; what it wrote is on the disk then. *do* must not raise for a row's sake."""
@@ -96,18 +102,34 @@ class JournalFile:
         return await done
 
     async def aclose(self) -> None:
-        """Give up the lease and close the file."""
+        """Give up the lease and close the file. Who is cancelled meanwhile is so when it is closed."""
         if self._closed or self._thread is None:
             return
         self._closed = True
         self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        ended = asyncio.ensure_future(asyncio.to_thread(self._thread.join))
+        try:
+            await asyncio.shield(ended)
+        except asyncio.CancelledError:
+            await asyncio.wait({ended})
+            raise
 
     # -- in the thread ------------------------------------------------------------------------------
 
-    def _serve(self) -> None:
-        db = self._db
-        assert db is not None  # noqa: S101 # `open` sets it before the thread starts
+    def _work(self, opened: asyncio.Future[None]) -> None:
+        try:
+            db = self._connect()
+        except Exception as error:  # noqa: BLE001 # whoever opens gets it
+            self._answer(_tell_opened, opened, error)
+            return
+        self._answer(_tell_opened, opened, None)
+        self._serve(db)
+
+    def _answer(self, tell: Callable[..., None], *facts: Any) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(tell, *facts)
+
+    def _serve(self, db: Connection) -> None:
         last = False
         while not last:
             group: list[_Job] = []
@@ -139,8 +161,7 @@ class JournalFile:
         if error is not None:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
-        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody waits any more
-            self._loop.call_soon_threadsafe(_tell, group, told, error)
+        self._answer(_tell, group, told, error)
 
     def _beat(self, db: Connection) -> None:
         if self._watch:
@@ -284,3 +305,12 @@ def _tell(group: list[_Job], told: list[Any], error: JournalError | None) -> Non
             job.done.set_exception(error)
         else:
             job.done.set_result(told[place])
+
+
+def _tell_opened(opened: asyncio.Future[None], error: Exception | None) -> None:
+    if opened.done():
+        return
+    if error is not None:
+        opened.set_exception(error)
+    else:
+        opened.set_result(None)
