@@ -14,6 +14,9 @@ from .._core.reconcile import Sighting, Wanted, judge, pauses, sighted
 from ..client import Nugen
 from .ledger import Ledger
 
+_REST, _RESTS = 0.5, 4.0
+"""Seconds, and times its own length, between two readings of a list: a long one is not read all the time."""
+
 
 @frozen
 class Glance:
@@ -66,6 +69,7 @@ class _List:
         self._rows = rows
         self._now: asyncio.Task[Glance] | None = None
         self._next: asyncio.Task[Glance] | None = None
+        self._rested = 0.0
 
     async def glance(self) -> Glance:
         """The list, from a reading that begins after this call."""
@@ -74,9 +78,19 @@ class _List:
         return await asyncio.shield(self._next)
 
     async def _read_after(self, before: asyncio.Task[Glance] | None) -> Glance:
+        loop = asyncio.get_running_loop()
         if before is not None:
             await asyncio.wait({before})
+            await asyncio.sleep(self._rested - loop.time())
         self._now, self._next = self._next, None
+        begun = loop.time()
+        try:
+            return await self._read()
+        finally:
+            took = loop.time() - begun
+            self._rested = loop.time() + max(_REST, _RESTS * took)
+
+    async def _read(self) -> Glance:
         seen: list[Sighting] = []
         ahead = None
         async for row in self._rows():
