@@ -6,10 +6,11 @@ what is waiting when it comes round goes into one commit. The file is readable b
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
-from collections.abc import Collection, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import AbstractAsyncContextManager, contextmanager
 from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, Self, TypeVar
@@ -32,6 +33,7 @@ class Journal:
     def __init__(self, file: JournalFile) -> None:
         self._file = file
         self._ids: set[str] | None = None
+        self._loading = asyncio.Lock()
         self._claims = Claims()
 
     @classmethod
@@ -85,21 +87,22 @@ class Journal:
     async def keys(self) -> list[tuple[str, End]]:
         """Every key, and how its workflow stands, in the order of their coming."""
         rows = await self._select("SELECT key, state FROM workflows ORDER BY rowid")
-        return [(key, End(state)) for key, state in rows]
+        with self._reading("a workflow's state"):
+            return [(key, End(state)) for key, state in rows]
 
     async def row(self, key: str) -> Row:
         """Everything about one workflow."""
         (row,) = await self._select(f"{_ROW} WHERE key = ?", key)
-        return _read(*row)
+        return self._read(*row)
 
     async def rows(self) -> list[Row]:
         """Everything about every workflow, in the order of their coming."""
-        return [_read(*row) for row in await self._select(f"{_ROW} ORDER BY rowid")]
+        return [self._read(*row) for row in await self._select(f"{_ROW} ORDER BY rowid")]
 
     async def reopen(self) -> list[str]:
         """Make every workflow that failed, or whose state is unknown, ready to go on; returns their keys."""
         rows = await self._select(f"{_ROW} WHERE state IN ('failed', 'unknown') ORDER BY rowid")
-        again = [_read(*row) for row in rows]
+        again = [self._read(*row) for row in rows]
         values = [(_dumped(retried(row.progress).to_json()), row.key) for row in again]
 
         def write(db: Connection) -> None:
@@ -131,7 +134,8 @@ class Journal:
     async def shared(self, key: str) -> Record | None:
         """The record of a thing that several workflows use."""
         rows = await self._select("SELECT record FROM shared WHERE key = ?", key)
-        return Record.from_json(json.loads(rows[0][0])) if rows else None
+        with self._reading(f"what is shared as {key!r}"):
+            return Record.from_json(json.loads(rows[0][0])) if rows else None
 
     async def write_shared(self, key: str, record: Record) -> None:
         """Keep the record of a thing that several workflows use."""
@@ -149,16 +153,24 @@ class Journal:
 
     async def taken(self, candidates: Collection[str]) -> set[str]:
         """Which of these ids belong to some record already."""
-        if self._ids is None:
-            self._ids = set()
-            self._note(
-                record
-                for (text,) in await self._select("SELECT progress FROM workflows")
-                for record in Progress.from_json(json.loads(text)).records.values()
-            )
-            shared = await self._select("SELECT record FROM shared")
-            self._note(Record.from_json(json.loads(text)) for (text,) in shared)
+        async with self._loading:
+            if self._ids is None:
+                await self._load()
+        assert self._ids is not None  # noqa: S101 # just loaded
         return self._ids.intersection(candidates)
+
+    async def _load(self) -> None:
+        """Learn every id on the disk; what is written meanwhile is noted, too."""
+        self._ids = set()
+        try:
+            with self._reading("what was made"):
+                for (text,) in await self._select("SELECT progress FROM workflows"):
+                    self._note(Progress.from_json(json.loads(text)).records.values())
+                shared = await self._select("SELECT record FROM shared")
+                self._note(Record.from_json(json.loads(text)) for (text,) in shared)
+        except BaseException:
+            self._ids = None
+            raise
 
     def _note(self, records: Iterable[Record]) -> None:
         if self._ids is not None:
@@ -171,19 +183,28 @@ class Journal:
     async def turn(self) -> None:
         """At once: one process has the client's own pace."""
 
+    def _read(self, key: str, position: int, spec: str, state: str, progress: str) -> Row:
+        with self._reading(f"the row of {key!r}"):
+            return Row(
+                key=key,
+                position=position,
+                spec=Workflow.from_json(json.loads(spec)),
+                end=End(state),
+                progress=Progress.from_json(json.loads(progress)),
+            )
+
+    @contextmanager
+    def _reading(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise JournalError(
+                path=str(self._file.path), reason=f"{what} makes no sense: {error}"
+            ) from error
+
     async def _select(self, query: str, *values: object) -> list[Any]:
         return await self._file.run(lambda db: db.execute(query, values).fetchall())
 
 
 def _dumped(value: Any) -> str:
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
-
-
-def _read(key: str, position: int, spec: str, state: str, progress: str) -> Row:
-    return Row(
-        key=key,
-        position=position,
-        spec=Workflow.from_json(json.loads(spec)),
-        end=End(state),
-        progress=Progress.from_json(json.loads(progress)),
-    )
