@@ -255,7 +255,7 @@ class Transport:
                 body = await _whole(answer, self.settings.largest_body)
                 if answer.status in _MOVED and call.method == "GET":
                     answer, body = await self._followed(answer, body, call, timeout, headers)
-            result = Response(answer.status, answer.headers, body, loop.time())
+            response = result = Response(answer.status, answer.headers, body, loop.time())
         except NugenError as error:
             result = error
             raise
@@ -266,7 +266,7 @@ class Transport:
             gate.leave()
             if sent is not None:
                 sent(result)
-        return result
+        return response
 
     def without_key(self, answer: Response) -> Response:
         """*answer* as it may be shown: what a server repeats of the key is not repeated by us."""

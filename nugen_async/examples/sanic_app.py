@@ -59,10 +59,11 @@ async def events(request: Request[Any, Any]) -> None:
     response = await request.respond(
         headers=dict(SSE_HEADERS), content_type=SSE_HEADERS["Content-Type"]
     )
+    assert response is not None  # noqa: S101 # only a second answer is None
     async with contextlib.aclosing(frames):
         async for frame in frames:
             await response.send(frame)
-    await response.eof()
+    await response.send(end_stream=True)
 
 
 @app.exception(NugenError)

@@ -20,12 +20,14 @@ from nugen_async.simulator import Simulator, Span, Times, World
 from . import browser
 
 SERVE = {
-    "fastapi": "uvicorn.run(app, port=port, timeout_graceful_shutdown=1, log_level='warning')",
-    "aiohttp": "web.run_app(app, port=port, handler_cancellation=True, shutdown_timeout=1, print=None)",
+    "fastapi": "import uvicorn; uvicorn.run(app, port=port, timeout_graceful_shutdown=1, log_level='warning')",
+    "aiohttp": (
+        "from aiohttp import web; web.run_app(app, port=port, print=None,"
+        " handler_cancellation=True, shutdown_timeout=1)"
+    ),
 }
 CODE = """
-import os, uvicorn
-from aiohttp import web
+import os
 import nugen_async.examples.{name}_app as module
 from nugen_async.integrations.web import Broadcast
 module.live = Broadcast(schedule=0.5)  # jobs of seconds, not of hours
