@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
-from typing import Any, ClassVar, Generic, Literal, ParamSpec, Self, TypeVar, cast
+from typing import Any, ClassVar, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 import aiohttp
 from attrs import evolve, frozen
@@ -19,6 +17,7 @@ from ._core.outcome import Outcome
 from ._core.poller import Poller
 from ._core.retry import Retry
 from ._core.sinks import Notifier, OnUpdate, Outcomes
+from ._core.token import read_token
 from ._core.transport import Secret, Settings, Timeout, Transport
 from ._core.waiters import ScheduleLike
 from ._core.wire import Contract, Json, Response
@@ -262,29 +261,24 @@ class _Client:
                 return collection.poller
         raise InvalidRequestError(f"a {type(job).__name__} is none of this client's jobs")
 
-    def resume(self, token: str) -> Any:
+    @overload
+    def resume(self, token: str) -> Any: ...
+    @overload
+    def resume(self, token: str, kind: type[J]) -> J: ...
+    def resume(self, token: str, kind: type[J] | None = None) -> Any:
         """The job that a resume token names, to be waited for; makes no request.
 
-        Returns a snapshot of the token's kind with nothing but its id. Raises `InvalidRequestError` for a
-        text that is no token, or is another service's.
+        Returns a snapshot with nothing but its id; *kind* (`Alignment`, ...) says which it must be, also to a
+        type checker. Raises `InvalidRequestError` for a text that is no token, or another service's, or
+        another kind's.
         """
-        try:
-            told = json.loads(token)
-            wanted = (told["service"], told["kind"])
-            job_id, created, known = told["id"], told.get("created"), told["v"] == 1
-            started = datetime.fromisoformat(created) if created else None
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
-            raise InvalidRequestError("this is not a resume token") from None
-        if started is not None and started.tzinfo is None:
-            started = started.replace(tzinfo=UTC)
-        if not isinstance(job_id, str):
-            raise InvalidRequestError("this resume token names no job")
-        if not known:
-            raise InvalidRequestError("this resume token was made by a newer version")
+        named = read_token(token)
         for collection in self._job_collections():
-            if (collection.service, collection.noun) == wanted:
-                return collection.handle(job_id, created=started)
-        raise InvalidRequestError(f"this resume token is for {wanted[1]!r} of {wanted[0]!r}")
+            if (collection.service, collection.noun) == (named.service, named.kind):
+                if kind is not None and not issubclass(collection.record, kind):
+                    break
+                return collection.handle(named.id, created=named.created)
+        raise InvalidRequestError(f"this resume token is for {named.kind!r} of {named.service!r}")
 
     def _job_collections(self) -> list[JobCollection[Any]]:
         nouns = [noun for noun in vars(self).values() if isinstance(noun, Collection)]

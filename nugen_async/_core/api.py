@@ -135,8 +135,6 @@ class Api:
                 if other is not None and contract == "documented" and _of_the_route(error):
                     call, contract, tries = evolve(other, alternative=None), "plural", 0
                     continue
-                if call.empty_on_404 and getattr(error, "status", 0) == 404:  # noqa: PLR2004 # Not Found
-                    return [], Response(404, {}, b"[]")
                 tries += 1
                 pause = self._pause(call, error, retry, tries, deadline)
             else:
@@ -184,7 +182,9 @@ class Api:
             payload = interpret.payload(response, call.method, url, time.time())
         except APIStatusError as error:
             self.transport.answered(error.status, error.retry_after)
-            raise
+            if not _means_none(call, error):
+                raise
+            payload = []
         if (sink := _seen.get()) is not None:
             sink.append((response, payload))
         return payload, response
@@ -228,6 +228,13 @@ class Api:
         except DecodeError as error:
             url = self.transport.url(call.path)
             raise interpret.located(error, head, call.method, url) from None
+
+
+def _means_none(call: Call[Any], error: APIStatusError) -> bool:
+    """Whether a 404 is the service's way to say that there are none."""
+    if not call.empty_on_404 or error.status != 404:  # noqa: PLR2004 # Not Found
+        return False
+    return call.alternative is None or not interpret.route_is_missing(error)
 
 
 def _of_the_route(error: NugenError) -> bool:

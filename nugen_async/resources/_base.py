@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from abc import abstractmethod
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from datetime import datetime
@@ -18,6 +17,7 @@ from .._core.page import Page
 from .._core.poller import Poller
 from .._core.schedule import Hints, Phase
 from .._core.sinks import OnUpdate
+from .._core.token import Token
 from .._core.waiters import Kind, ScheduleLike
 from .._core.wire import Call, Effect, Json, Part, Routes
 from ..errors import ClientStateError, InvalidRequestError
@@ -229,16 +229,7 @@ class Job(Resource):
     def resume_token(self) -> str:
         """JSON text with which ``client.resume(token)`` waits on, in any process. It holds no secret."""
         home = self._jobs
-        began = self.began
-        return json.dumps(
-            {
-                "v": 1,
-                "service": home.service,
-                "kind": home.noun,
-                "id": self.id,
-                "created": began.isoformat() if began else None,
-            }
-        )
+        return str(Token(home.service, home.noun, self.id, self.began))
 
     def explain(self) -> str:
         """Why the next look at this job is when it is, in a sentence for people."""

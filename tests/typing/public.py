@@ -54,6 +54,7 @@ async def waiting(nugen: Nugen, jobs: list[Alignment]) -> None:
     assert_type(nugen.alignments.handle("a"), Alignment)
     assert_type(jobs[0].resume_token(), str)
     assert_type(nugen.resume("{}"), Any)
+    assert_type(nugen.resume("{}", Alignment), Alignment)
 
 
 async def raw(nugen: Nugen) -> None:

@@ -14,8 +14,10 @@ import backoff
 import pytest
 
 from nugen_async import (
+    Alignment,
     Cancelled,
     ClientClosedError,
+    Evaluation,
     Failed,
     InvalidRequestError,
     JobCancelledError,
@@ -179,6 +181,14 @@ async def test_what_is_no_token_is_refused(site: Open, token: str) -> None:
     async with site() as s:
         with pytest.raises(InvalidRequestError):
             s.nugen.resume(token)
+
+
+async def test_a_token_of_another_kind_than_wanted_is_refused(site: Open) -> None:
+    async with site() as s:
+        token = s.nugen.evaluations.handle("e").resume_token()
+        assert s.nugen.resume(token, Evaluation).id == "e"
+        with pytest.raises(InvalidRequestError, match="evaluations"):
+            s.nugen.resume(token, Alignment)
 
 
 async def test_updates_yield_each_change_and_end_with_the_end(site: Open) -> None:
