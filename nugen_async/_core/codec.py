@@ -20,7 +20,7 @@ from cattrs import Converter
 
 from ..errors import DecodeError, InvalidRequestError
 from . import tolerance
-from .ordinary import plain
+from .ordinary import Quick, plain
 from .page import Page
 from .plans import Plan, Reader, seen_as
 from .tolerance import ErrorText, Impossible, Seen, timestamp
@@ -98,8 +98,8 @@ def structure(payload: Json, into: type[T], about: str = "") -> T:
 
     *about* is the id that was asked for: a record whose answer does not repeat it gets it from here.
     """
-    if payload.__class__ is dict and (plan := _plans.get(into)) is not None:
-        made = plan.quick(payload, [], payload, "$")
+    if payload.__class__ is dict and (quick := _quick.get(into)) is not None:
+        made = quick(payload, [], payload, "$")
         if made is not None:
             return cast("T", made)
     try:
@@ -312,6 +312,7 @@ def _count(seen: Seen, around: dict[str, Json], name: str) -> int | None:
 
 def _whole_page(declared: Any) -> Reader:
     plan = _plan(get_args(declared)[0])
+    _quick[declared] = _ordinary_page(plan)
 
     def read(seen: Seen, _: Any) -> Page[Any]:
         key, values, around = _rows(seen, plan)
@@ -321,6 +322,29 @@ def _whole_page(declared: Any) -> Reader:
         return _bound(seen, items, problems, around)
 
     return read
+
+
+def _ordinary_page(plan: Plan[T]) -> Quick[Page[T]]:
+    """Reads a short page of nothing but ordinary rows, and answers None for any other."""
+
+    def quick(body: dict[str, Any], _notes: list[str], raw: Any, at: str) -> Page[T] | None:
+        if len(body) != 1:
+            return None
+        ((key, value),) = body.items()
+        if key not in plan.rows or not isinstance(value, list):
+            return None
+        rows: list[Json] = value
+        if len(rows) > SLICE:
+            return None
+        items: list[T] = []
+        for row in rows:
+            made = plan.quick(row, [], row, at) if row.__class__ is dict else None
+            if made is None:
+                return None
+            items.append(made)
+        return Page(tuple(items), raw=raw)
+
+    return quick
 
 
 def _is_page(declared: Any) -> bool:
@@ -358,9 +382,12 @@ def _converter() -> Converter:
 
 
 def _record(record: type[Any]) -> Plan[Any]:
-    plan = _plans[record] = Plan(record, converter.get_structure_hook)
+    plan = Plan(record, converter.get_structure_hook)
+    _quick[record] = plan.quick
     return plan
 
 
-_plans: dict[Any, Plan[Any]] = {}
+_quick: dict[Any, Quick[Any]] = {}
+"""The generated readers of what has been asked for so far."""
+
 converter = _converter()

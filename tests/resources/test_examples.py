@@ -486,15 +486,17 @@ async def test_a_request_is_sent_as_it_stands(name: str) -> None:
 
 async def test_an_upload_of_questions_is_sent_as_it_stands() -> None:
     for name, contract in (("ex052", "documented"), ("ex119", "plural")):
-        async with canned(ENOUGH) as server:
-            async with Nugen("k", base_url=server.url, contract=contract) as n:  # type: ignore[arg-type]
-                form = EXAMPLES["ex051"]["body"]
-                await n.benchmarks.upload(
-                    EXAMPLES[name]["body"],
-                    name=form["name"],
-                    document_id=form["document_id"],
-                    description=form["description"],
-                )
+        async with (
+            canned(ENOUGH) as server,
+            Nugen("k", base_url=server.url, contract=contract) as n,  # type: ignore[arg-type]
+        ):
+            form = EXAMPLES["ex051"]["body"]
+            await n.benchmarks.upload(
+                EXAMPLES[name]["body"],
+                name=form["name"],
+                document_id=form["document_id"],
+                description=form["description"],
+            )
         sent = dict(server.asked[0].form)
         assert json.loads(sent.pop("file:questions.json")) == EXAMPLES[name]["body"]
         assert {k: v for k, v in sent.items() if k != "benchmark_name"} == {

@@ -40,10 +40,13 @@ ASK = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
 
 async def test_a_stream_brings_chunks_and_tells_usage_and_confidence_at_the_end() -> None:
     told = events(delta("Hel"), delta("lo"), delta("", usage=USAGE, confidence_score=88), "[DONE]")
-    async with canned(**told) as server, Nugen("k", base_url=server.url) as nugen:
-        async with nugen.inference.stream_chat(**ASK) as stream:
-            assert (stream.usage, stream.confidence_score) == (None, None)
-            pieces = [chunk.text async for chunk in stream]
+    async with (
+        canned(**told) as server,
+        Nugen("k", base_url=server.url) as nugen,
+        nugen.inference.stream_chat(**ASK) as stream,
+    ):
+        assert (stream.usage, stream.confidence_score) == (None, None)
+        pieces = [chunk.text async for chunk in stream]
     assert pieces == ["Hel", "lo", ""]
     assert stream.text == "Hello"
     assert stream.usage == Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3)
@@ -90,11 +93,13 @@ async def test_a_broken_event_is_a_decode_error() -> None:
 
 
 async def test_a_refused_stream_is_refused_before_the_first_chunk() -> None:
-    async with canned({"detail": "Model is not deployed"}, status=400) as server:
-        async with Nugen("k", base_url=server.url) as nugen:
-            with pytest.raises(BadRequestError, match="not deployed"):
-                async for _ in nugen.inference.stream_chat(**ASK):
-                    pass
+    async with (
+        canned({"detail": "Model is not deployed"}, status=400) as server,
+        Nugen("k", base_url=server.url) as nugen,
+    ):
+        with pytest.raises(BadRequestError, match="not deployed"):
+            async for _ in nugen.inference.stream_chat(**ASK):
+                pass
 
 
 async def test_leaving_a_stream_early_closes_it() -> None:
@@ -109,17 +114,19 @@ async def test_leaving_a_stream_early_closes_it() -> None:
 @pytest.mark.parametrize("generation", ["G1", "G2", "G3", "G4"])
 async def test_every_form_of_the_simulators_streams_is_read(generation: str) -> None:
     contract: Any = "plural" if generation == "G4" else "documented"
-    async with Simulator(world=World(seed=3, generation=generation)) as sim:
-        async with Nugen("k", base_url=sim.url, contract=contract) as nugen:
-            ask = {**ASK, "model": "nugen-flash-instruct"}
-            whole = await nugen.inference.chat(**ask)
-            stream = nugen.inference.stream_chat(**ask)
-            async for _ in stream:
-                pass
-            assert stream.text.strip() == whole.text
-            assert stream.usage == whole.usage
-            vectors = await nugen.inference.embed(model="nugen-flash-embed", input=["a", "b"])
-            assert [len(row.embedding) for row in vectors.data] == [8, 8]
+    async with (
+        Simulator(world=World(seed=3, generation=generation)) as sim,
+        Nugen("k", base_url=sim.url, contract=contract) as nugen,
+    ):
+        ask = {**ASK, "model": "nugen-flash-instruct"}
+        whole = await nugen.inference.chat(**ask)
+        stream = nugen.inference.stream_chat(**ask)
+        async for _ in stream:
+            pass
+        assert stream.text.strip() == whole.text
+        assert stream.usage == whole.usage
+        vectors = await nugen.inference.embed(model="nugen-flash-embed", input=["a", "b"])
+        assert [len(row.embedding) for row in vectors.data] == [8, 8]
 
 
 async def deployed(nugen: Nugen) -> str:
@@ -131,18 +138,20 @@ async def deployed(nugen: Nugen) -> str:
 
 @pytest.mark.parametrize(("contract", "generation"), [("documented", "G3"), ("plural", "G4")])
 async def test_deploying_and_undeploying_twice_is_once(contract: Any, generation: Any) -> None:
-    async with Simulator(world=World(seed=3, trusting=True, generation=generation)) as sim:
-        async with Nugen("k", base_url=sim.url, contract=contract) as nugen:
-            model = await deployed(nugen)
-            first = await nugen.models.deploy(model)
-            again = await nugen.models.deploy(model)
-            assert first.id == again.id == model
-            assert (await again.wait_until_ready()).phase is Phase.READY
-            assert (await nugen.models.deploy(model)).phase is Phase.READY
-            assert await served(nugen) == [True]
-            await (await nugen.models.undeploy(model)).wait_until_ready()
-            assert (await nugen.models.undeploy(model)).phase is Phase.READY
-            assert await served(nugen) == [False]
+    async with (
+        Simulator(world=World(seed=3, trusting=True, generation=generation)) as sim,
+        Nugen("k", base_url=sim.url, contract=contract) as nugen,
+    ):
+        model = await deployed(nugen)
+        first = await nugen.models.deploy(model)
+        again = await nugen.models.deploy(model)
+        assert first.id == again.id == model
+        assert (await again.wait_until_ready()).phase is Phase.READY
+        assert (await nugen.models.deploy(model)).phase is Phase.READY
+        assert await served(nugen) == [True]
+        await (await nugen.models.undeploy(model)).wait_until_ready()
+        assert (await nugen.models.undeploy(model)).phase is Phase.READY
+        assert await served(nugen) == [False]
 
 
 async def served(nugen: Nugen) -> list[bool]:
@@ -150,10 +159,12 @@ async def served(nugen: Nugen) -> list[bool]:
 
 
 async def test_a_refusal_that_is_no_already_stays_one() -> None:
-    async with canned({"detail": "Provider is invalid"}, status=400) as server:
-        async with Nugen("k", base_url=server.url, max_retries=0) as nugen:
-            with pytest.raises(BadRequestError, match="Provider is invalid"):
-                await nugen.models.deploy("m")
+    async with (
+        canned({"detail": "Provider is invalid"}, status=400) as server,
+        Nugen("k", base_url=server.url, max_retries=0) as nugen,
+    ):
+        with pytest.raises(BadRequestError, match="Provider is invalid"):
+            await nugen.models.deploy("m")
     assert [asked.line for asked in server.asked] == [
         "POST /api/v3/models/deploy-model/m",
         "GET /api/v3/models/deploy-model/m/status",
@@ -169,10 +180,12 @@ async def test_generate_is_deprecated_and_names_its_successor() -> None:
 
 
 async def test_a_record_pickles_and_comes_back_without_its_client() -> None:
-    async with canned({"id": "a", "name": "bot"}) as server:
-        async with Nugen("k", base_url=server.url) as nugen:
-            agent = await nugen.agents.get("a")
-    again = pickle.loads(pickle.dumps(agent))  # noqa: S301 # our own
+    async with (
+        canned({"id": "a", "name": "bot"}) as server,
+        Nugen("k", base_url=server.url) as nugen,
+    ):
+        agent = await nugen.agents.get("a")
+    again = pickle.loads(pickle.dumps(agent))
     assert again == agent
     assert again.raw == agent.raw == {"id": "a", "name": "bot"}
 

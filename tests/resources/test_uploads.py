@@ -50,9 +50,11 @@ async def test_each_kind_of_file_is_sent_whole(tmp_path: Path) -> None:
             Upload("a.txt", io.BytesIO(TEXT)),
             Upload("a.txt", stream(TEXT)),
         ]
-        async with canned([str(n) for n in range(len(kinds))]) as server:
-            async with Nugen("k", base_url=server.url) as nugen:
-                made = await nugen.documents.upload(kinds)
+        async with (
+            canned([str(n) for n in range(len(kinds))]) as server,
+            Nugen("k", base_url=server.url) as nugen,
+        ):
+            made = await nugen.documents.upload(kinds)
     assert server.asked[0].form == [("files:a.txt", TEXT)] * len(kinds)
     assert [document.size for document in made] == [len(TEXT)] * 5 + [None]
 

@@ -630,17 +630,22 @@ async def test_a_method_of_seekrflow_sends_this(row: Row) -> None:
 
 
 async def test_a_system_prompt_is_text() -> None:
-    async with canned({"system_prompt": "Be kind."}) as server:
-        async with SeekrFlow("k", base_url=server.url) as client:
-            assert await client.data_jobs.generate_system_prompt("i") == "Be kind."
+    async with (
+        canned({"system_prompt": "Be kind."}) as server,
+        SeekrFlow("k", base_url=server.url) as client,
+    ):
+        assert await client.data_jobs.generate_system_prompt("i") == "Be kind."
     assert server.asked[0].line == f"POST {FLOW}/data-jobs/gen_system_prompt"
     assert server.asked[0].json == {"instructions": "i"}
 
 
 async def test_the_content_of_a_file_comes_in_pieces() -> None:
-    async with canned(body=b"PAR1" * 50_000, content_type="application/octet-stream") as server:
-        async with SeekrFlow("k", base_url=server.url) as client, client.files.content("f") as got:
-            assert b"".join([piece async for piece in got]) == b"PAR1" * 50_000
+    async with (
+        canned(body=b"PAR1" * 50_000, content_type="application/octet-stream") as server,
+        SeekrFlow("k", base_url=server.url) as client,
+        client.files.content("f") as got,
+    ):
+        assert b"".join([piece async for piece in got]) == b"PAR1" * 50_000
     assert server.asked[0].line == f"GET {FLOW}/files/f/content"
 
 
@@ -655,7 +660,7 @@ def collections(client: Any) -> Iterator[tuple[str, Collection]]:
 def verbs(noun: Collection) -> Iterator[str]:
     """The public methods that send something: coroutines, listings and streams."""
     shared = {name for base in (Collection, JobCollection) for name in vars(base)}
-    for name, member in inspect.getmembers(type(noun), inspect.isfunction):
+    for name, _ in inspect.getmembers(type(noun), inspect.isfunction):
         if not name.startswith("_") and (name not in shared):
             yield name
 
@@ -758,6 +763,8 @@ async def test_a_listing_is_awaited_for_a_page_and_iterated_for_rows() -> None:
 
 
 async def test_an_empty_list_of_models_is_no_error() -> None:
-    async with canned({"detail": "No aligned models found"}, status=404) as server:
-        async with Nugen("k", base_url=server.url) as client:
-            assert list(await client.models.list_aligned()) == []
+    async with (
+        canned({"detail": "No aligned models found"}, status=404) as server,
+        Nugen("k", base_url=server.url) as client,
+    ):
+        assert list(await client.models.list_aligned()) == []
