@@ -20,7 +20,10 @@ from nugen_async.simulator import Simulator, Span, Times, World
 from . import browser
 
 SERVE = {
-    "fastapi": "import uvicorn; uvicorn.run(app, port=port, timeout_graceful_shutdown=1, log_level='warning')",
+    "fastapi": (
+        "import uvicorn; uvicorn.run(app, port=port, log_level='warning',"
+        " timeout_graceful_shutdown=1)"
+    ),
     "aiohttp": (
         "from aiohttp import web; web.run_app(app, port=port, print=None,"
         " handler_cancellation=True, shutdown_timeout=1)"
