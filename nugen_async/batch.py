@@ -49,6 +49,7 @@ from .launching.results import WorkflowResult, result_of
 from .launching.runner import Runner, Terms
 from .launching.spec import Workflow
 from .launching.stages import OnStep
+from .report import from_journal, html
 
 __all__ = [
     "Ask",
@@ -203,6 +204,10 @@ class Batch:
     async def outcomes(self) -> list[Outcome]:
         """How every workflow stands, `Open` where it has not ended; sends nothing."""
         return [outcome_of(row, before=True) for row in await self._store.rows()]
+
+    async def report(self, *, title: str = "Alignments") -> str:
+        """One self-contained HTML page: what improved, when what ran, what failed and why; sends nothing."""
+        return html([from_journal(row) for row in await self._store.rows()], title=title)
 
     async def retry_failed(self) -> int:
         """Make what failed or is unknown ready for another try; returns how many. `run` goes on with them.

@@ -40,6 +40,7 @@ async def test_every_workflow_gets_one_outcome_and_a_second_run_sends_nothing(
         async with Batch.open(tmp_path / "runs.db", nugen) as batch:
             second = await ran(batch, specs, at_once=8)
             status = await batch.status()
+            page = await batch.report(title="Thirty")
 
         assert len(sim.log) == 0
     assert {type(o) for o in (*first, *second)} == {Ready}
@@ -48,6 +49,8 @@ async def test_every_workflow_gets_one_outcome_and_a_second_run_sends_nothing(
         o.result for o in second
     ]
     assert all(o.before for o in second)
+    assert "<title>Thirty</title>" in page
+    assert all(f"run {n}" in page for n in range(30))
     assert (status.total, status.ready, status.open) == (30, 30, 0)
 
 
