@@ -412,7 +412,7 @@ def _allowance(call: Call[Any], attempt: float | None) -> float | None:
 
 def _form(parts: Sequence[Part]) -> aiohttp.FormData:
     """A multipart body; every stream in it is opened anew, so that a second sending is whole again."""
-    form = aiohttp.FormData(default_to_multipart=True)
+    form = aiohttp.FormData(default_to_multipart=True, quote_fields=False)
     for part in parts:
         if part.open is None:
             form.add_field(part.name, part.value or "")

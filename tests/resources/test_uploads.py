@@ -249,3 +249,13 @@ async def test_a_failing_callback_does_not_harm_the_upload(
         await nugen.documents.upload(Upload("a.txt", TEXT), on_progress=lambda _: 1 / 0)
     assert server.asked[0].form == [("files:a.txt", TEXT)]
     assert caplog.text.count("on_progress failed") == 1
+
+
+@pytest.mark.parametrize(
+    "name", ["my notes.txt", "größe 100%.md", 'a "b" c.txt', "a\\b.md", "日本.txt"]
+)
+async def test_a_file_arrives_under_its_own_name(name: str) -> None:
+    async with Simulator(world=World()) as sim, Nugen("k", base_url=sim.url) as nugen:
+        await nugen.documents.upload(Upload(name, b"text"))
+        (document,) = sim.world.documents.values()
+    assert document.filename == name
