@@ -110,13 +110,15 @@ def structure(payload: Json, into: type[T], about: str = "") -> T:
         raise DecodeError(problems=(_TOO_DEEP,)) from None
 
 
-def steps(payload: Json, into: type[T], rows: int = SLICE) -> Generator[None, None, T]:
+def steps(
+    payload: Json, into: type[T], about: str = "", *, rows: int = SLICE
+) -> Generator[None, None, T]:
     """`structure` in slices: yields after every *rows* rows of a page, and returns the whole.
 
     For a caller that must not hold the event loop: it drives the generator and pauses at each step.
     """
     if get_origin(into) is not Page:
-        return structure(payload, into)
+        return structure(payload, into, about)
     try:
         return cast("T", (yield from _page(Seen(payload), get_args(into)[0], rows)))
     except Impossible as wrong:

@@ -319,8 +319,10 @@ class Collection:
         if isinstance(value, Resource):
             value.bound_to(self, seen, server_time(seen.date) if seen.fresh else None)
         elif isinstance(value, Page):
+            origin = Origin(self, seen)
             for row in cast("Page[Any]", value):
-                self._bound(row, seen)
+                if isinstance(row, Resource):
+                    object.__setattr__(row, "_origin", origin)
         return value
 
 

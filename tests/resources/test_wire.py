@@ -12,10 +12,13 @@ import pytest
 from attrs import frozen
 
 from nugen_async import Nugen, SeekrFlow, Upload
+from nugen_async._core.codec import SLICE, dumps
 from nugen_async._core.page import Page
 from nugen_async._core.schedule import Phase
+from nugen_async._core.wire import Response
 from nugen_async.resources._base import Collection, JobCollection
 from nugen_async.resources._lists import Listing
+from nugen_async.resources.models import AlignedModel
 
 from .canned import canned
 
@@ -768,3 +771,26 @@ async def test_an_empty_list_of_models_is_no_error() -> None:
         Nugen("k", base_url=server.url) as client,
     ):
         assert list(await client.models.list_aligned()) == []
+
+
+async def test_a_long_list_is_read_in_slices() -> None:
+    """The loop has its turn after every slice of rows, and each row knows its way back."""
+    models = [{"id": str(number), "status": "READY"} for number in range(5000)]
+    nugen = Nugen("k")
+    call = nugen.models._call("aligned", Page[AlignedModel])
+    payload = {"domain_aligned_models": models}
+    response = Response(200, {}, dumps(payload))
+    reading = nugen._api._read(call, payload, response)
+    turns = 0
+    while True:
+        try:
+            reading.send(None)
+        except StopIteration as end:
+            page, _ = end.value
+            break
+        turns += 1
+    assert (turns, len(page)) == (5000 // SLICE, 5000)
+
+    async with canned(payload) as server, Nugen("k", base_url=server.url) as client:
+        page = await client.models.list_aligned()
+        assert {row._home for row in page} == {client.models}
