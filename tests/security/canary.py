@@ -16,11 +16,21 @@ import pytest
 from nugen_async.client import Nugen, SeekrFlow
 
 CANARY = "canary-d41a7c0ffee5"
+EXACT = ("tests/resources/test_wire.py", "tests/test_logging.py")
+"""Tests of what is sent, to the letter: there the keys stay as they are."""
 LOGGERS = ("nugen_async", "aiohttp", "asyncio", "cattrs", "backoff")
 
 
+_ending = f"-{CANARY}"
+
+
 def _with_canary(authorization: Callable[[Any, str], str]) -> Callable[[Any, str], str]:
-    return lambda client, key: f"{authorization(client, key)}-{CANARY}"
+    return lambda client, key: authorization(client, key) + _ending
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    global _ending  # noqa: PLW0603 # one run, one test at a time
+    _ending = "" if item.nodeid.startswith(EXACT) else f"-{CANARY}"
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -34,12 +34,15 @@ def test_prints_late(loud): pass
 
 
 def test_the_plugin_finds_what_is_shown(
-    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+    pytester: pytest.Pytester,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makepyfile(LEAKS)
     options = ["-p", "tests.security.canary", "-p", "no:cacheprovider", "-p", "no:looptime"]
     ran = pytester.runpytest_subprocess(*options)
+    capsys.readouterr()  # what it shows is meant for this test only
     ran.assert_outcomes(passed=5, failed=1, errors=4)
     ran.stdout.fnmatch_lines(
         ["*an API key was shown in Captured stdout*", "*the traceback (call)*"]

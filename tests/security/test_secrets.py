@@ -123,7 +123,7 @@ async def test_no_error_shows_the_key(fault: str) -> None:
                 assert not isinstance(told, BaseException) or isinstance(told, NugenError)
                 if isinstance(told, NugenError):
                     assert KEY not in dumped(told, pretty=name == "create")
-        assert any(seen.headers["authorization"] == f"Bearer {KEY}" for seen in server.log)
+        assert any(f"Bearer {KEY}" in seen.headers["authorization"] for seen in server.log)
     assert KEY not in log.getvalue()
     assert "alignment" in log.getvalue()
 
