@@ -52,7 +52,7 @@ class Dialect:
     __slots__ = ("_known", "_preferred")
 
     def __init__(self, preferred: Contract | None) -> None:
-        self._preferred = preferred
+        self._preferred: Contract | None = preferred
         self._known: dict[str, Contract] = {}
 
     def of(self, noun: str) -> Contract | None:

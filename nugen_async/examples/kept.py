@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import weakref
 
 from nugen_async import Alignment
 
@@ -16,6 +17,7 @@ class Kept:
 
     def __init__(self) -> None:
         self._db = sqlite3.connect(os.environ.get("JOBS_DB", ":memory:"), isolation_level=None)
+        weakref.finalize(self, self._db.close)
         self._db.execute("CREATE TABLE IF NOT EXISTS jobs (id TEXT PRIMARY KEY, token TEXT)")
 
     def add(self, job: Alignment) -> None:
