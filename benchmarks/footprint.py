@@ -17,59 +17,72 @@ from ._measure import Report, command, installed, interleaved, ratios
 _TIMED = """
 import sys, time
 before, start = len(sys.modules), time.process_time()
-import {module}
+{statement}
 print('{{"seconds": %f, "modules": %d}}' % (time.process_time() - start, len(sys.modules) - before))
 """
-_PEERS = {"httpx": "httpx", "openai": "openai", "seekrai": "seekrai", "azure.core": "azure-core"}
-"""Modules, and the distributions that they come from."""
-_OURS = ("aiohttp", "attrs", "cattrs", "backoff")
+_BASE = "import aiohttp"
+_OURS = "from nugen_async import Nugen"
+_MORE = {"import nugen_async": "nugen-async", f"{_OURS}; Nugen('key')": "nugen-async"}
+_PEERS = {
+    "from httpx import AsyncClient": "httpx",
+    "from openai import AsyncOpenAI": "openai",
+    "from seekrai import AsyncSeekrFlow": "seekrai",
+    "from azure.core import AsyncPipelineClient": "azure-core",
+}
+"""Statements, and the distributions that they need."""
+_NEEDS = ("aiohttp", "attrs", "cattrs", "backoff")
 """What we require, in case that we are imported from the source and not installed."""
 
 
 def main(*, quick: bool) -> None:
     """Measure and report."""
     report = Report("footprint", "Footprint")
-    modules = {"aiohttp": "aiohttp", "nugen_async": "nugen-async"}
+    statements = {_BASE: "aiohttp", _OURS: "nugen-async"}
     # Compiled code is what users import: all of it is compiled anew, into a place of our own.
     with tempfile.TemporaryDirectory() as cache:
-        _measure(report, modules, cache, quick=quick)
+        _measure(report, statements, cache, quick=quick)
     report.write(quick=quick)
 
 
-def _measure(report: Report, modules: dict[str, str], cache: str, *, quick: bool) -> None:
+def _measure(report: Report, statements: dict[str, str], cache: str, *, quick: bool) -> None:
     if not quick:
-        modules |= {name: dist for name, dist in _PEERS.items() if installed(name.split(".")[0])}
+        statements |= _MORE
+        statements |= {
+            said: dist
+            for said, dist in _PEERS.items()
+            if installed(said.split()[1].partition(".")[0])
+        }
     count: dict[str, int] = {}
 
-    def cost(module: str) -> Callable[[], float]:
+    def cost(statement: str) -> Callable[[], float]:
         def once() -> float:
-            told = _import(module, cache)
-            count[module] = int(told["modules"])
+            told = _import(statement, cache)
+            count[statement] = int(told["modules"])
             return told["seconds"]
 
         return once
 
-    for module in modules:
-        _import(module, cache)  # compiles it
-    told = ratios(interleaved({m: cost(m) for m in modules}, 2 if quick else 15), "aiohttp")
+    for statement in statements:
+        _import(statement, cache)  # compiles it
+    told = ratios(interleaved({s: cost(s) for s in statements}, 2 if quick else 15), _BASE)
     report.say(
-        "CPU of the import in a new process, aiohttp alone = 1 (minimum · median · maximum); installed size with"
-        " all that it requires, as far as it is installed here."
+        "CPU of the import in a new process, aiohttp alone = 1 (minimum · median · maximum); installed size"
+        " with all that it requires, as far as it is installed here."
     )
     report.table(
-        ["import", "CPU", "modules", "installed"],
+        ["statement", "CPU", "modules", "installed"],
         [
-            [f"`{module}`", told[module], count[module], f"{_size(dist) / 1e6:.1f} MB"]
-            for module, dist in modules.items()
+            [f"`{said}`", told[said], count[said], f"{_size(dist) / 1e6:.1f} MB"]
+            for said, dist in statements.items()
         ],
     )
-    report.goal("`import nugen_async`, `import aiohttp` = 1", told["nugen_async"], 1.25)
+    report.goal(f"`{_OURS}`, `{_BASE}` = 1", told[_OURS], 1.25)
 
 
-def _import(module: str, cache: str) -> dict[str, float]:
+def _import(statement: str, cache: str) -> dict[str, float]:
     kept = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
     said = subprocess.run(  # noqa: S603 # our own code
-        [sys.executable, "-c", _TIMED.format(module=module)],
+        [sys.executable, "-c", _TIMED.format(statement=statement)],
         check=True,
         capture_output=True,
         text=True,
@@ -86,7 +99,7 @@ def _size(dist: str) -> int:
 def _closure(dist: str) -> Iterator[str]:
     """*dist* and all that it requires without an extra."""
     seen: set[str] = set()
-    left = [dist, *(_OURS if dist == "nugen-async" else ())]
+    left = [dist, *(_NEEDS if dist == "nugen-async" else ())]
     while left:
         name = _canonical(left.pop())
         if name in seen:

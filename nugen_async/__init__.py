@@ -12,42 +12,52 @@ errors                       one tree of plain data
 
 from __future__ import annotations
 
-from ._core.outcome import (
-    Cancelled,
-    Failed,
-    Outcome,
-    Parked,
-    Ready,
-    Stalled,
-    TimedOut,
-    Unreachable,
-)
-from ._core.page import Page
-from ._core.schedule import Phase, Schedule
-from ._core.transport import Timeout
-from .client import Nugen, RawResponse, SeekrFlow
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from .errors import *  # noqa: F403 # the whole tree, by its __all__
 from .errors import __all__ as _errors
-from .resources._uploads import Upload, UploadProgress
-from .resources.agents import Agent, AgentAnswer, AgentMetrics, AgentTokens, AgentUsage
-from .resources.alignments import Alignment, AlignmentMetrics
-from .resources.benchmarks import Benchmark, Question
-from .resources.data_jobs import DataJob, SystemPrompt
-from .resources.documents import Category, Document
-from .resources.evaluations import AnswerResult, Evaluation, EvaluationMetrics, EvaluationResults
-from .resources.inference import (
-    Choice,
-    Completion,
-    CompletionStream,
-    Embedding,
-    Embeddings,
-    Message,
-    Usage,
-)
-from .resources.ingestion import IngestionJob
-from .resources.models import AlignedModel, BaseModel, Deployment, ModelMetrics, Undeployment
-from .resources.seekr_files import File, FileCheck
-from .resources.training_pairs import OutputFile, TrainingPairsJob
+
+if TYPE_CHECKING:
+    from ._core.outcome import (
+        Cancelled,
+        Failed,
+        Outcome,
+        Parked,
+        Ready,
+        Stalled,
+        TimedOut,
+        Unreachable,
+    )
+    from ._core.page import Page
+    from ._core.schedule import Phase, Schedule
+    from ._core.transport import Timeout
+    from .client import Nugen, RawResponse, SeekrFlow
+    from .resources._uploads import Upload, UploadProgress
+    from .resources.agents import Agent, AgentAnswer, AgentMetrics, AgentTokens, AgentUsage
+    from .resources.alignments import Alignment, AlignmentMetrics
+    from .resources.benchmarks import Benchmark, Question
+    from .resources.data_jobs import DataJob, SystemPrompt
+    from .resources.documents import Category, Document
+    from .resources.evaluations import (
+        AnswerResult,
+        Evaluation,
+        EvaluationMetrics,
+        EvaluationResults,
+    )
+    from .resources.inference import (
+        Choice,
+        Completion,
+        CompletionStream,
+        Embedding,
+        Embeddings,
+        Message,
+        Usage,
+    )
+    from .resources.ingestion import IngestionJob
+    from .resources.models import AlignedModel, BaseModel, Deployment, ModelMetrics, Undeployment
+    from .resources.seekr_files import File, FileCheck
+    from .resources.training_pairs import OutputFile, TrainingPairsJob
 
 __all__ = [  # noqa: PLE0604 # the errors export their own
     *_errors,
@@ -103,3 +113,37 @@ __all__ = [  # noqa: PLE0604 # the errors export their own
     "Unreachable",
     "Usage",
 ]
+
+_HOMES = {
+    "_core.outcome": "Cancelled Failed Outcome Parked Ready Stalled TimedOut Unreachable",
+    "_core.page": "Page",
+    "_core.schedule": "Phase Schedule",
+    "_core.transport": "Timeout",
+    "client": "Nugen RawResponse SeekrFlow",
+    "resources._uploads": "Upload UploadProgress",
+    "resources.agents": "Agent AgentAnswer AgentMetrics AgentTokens AgentUsage",
+    "resources.alignments": "Alignment AlignmentMetrics",
+    "resources.benchmarks": "Benchmark Question",
+    "resources.data_jobs": "DataJob SystemPrompt",
+    "resources.documents": "Category Document",
+    "resources.evaluations": "AnswerResult Evaluation EvaluationMetrics EvaluationResults",
+    "resources.inference": "Choice Completion CompletionStream Embedding Embeddings Message Usage",
+    "resources.ingestion": "IngestionJob",
+    "resources.models": "AlignedModel BaseModel Deployment ModelMetrics Undeployment",
+    "resources.seekr_files": "File FileCheck",
+    "resources.training_pairs": "OutputFile TrainingPairsJob",
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use: who wants an error or the simulator needs no client."""
+    home = _HOME_OF.get(name)
+    if home is None:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f".{home}", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

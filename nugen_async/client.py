@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import random
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterable, Mapping, Sequence
-from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
 
@@ -23,24 +23,16 @@ from ._core.waiters import ScheduleLike
 from ._core.wire import Contract, Json, Response
 from .errors import ConfigurationError, InvalidRequestError
 from .resources._base import Collection, Job, JobCollection
-from .resources.agents import Agents
-from .resources.alignments import Alignments
-from .resources.benchmarks import Benchmarks
-from .resources.data_jobs import DataJobs
-from .resources.documents import Documents
-from .resources.evaluations import Evaluations
-from .resources.inference import Inference
-from .resources.ingestion import Ingestion
-from .resources.models import Models
-from .resources.seekr_files import Files
-from .resources.training_pairs import TrainingPairs
 
 P = ParamSpec("P")
 T = TypeVar("T")
 J = TypeVar("J", bound=Job)
 
 
+@functools.cache
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 # slow to import
+
     try:
         return version("nugen-async")
     except PackageNotFoundError:
@@ -116,7 +108,11 @@ class _Client:
         raise NotImplementedError
 
     def _furnish(self, api: Api) -> None:
-        """Set one collection per noun, all on the same road to the network."""
+        """Set one collection per noun, all on the same road to the network.
+
+        The nouns are imported here, by the first client: their records take half of the time that the
+        whole package takes, and who uses one service does not need the other's.
+        """
         self._api = api
 
     def __repr__(self) -> str:
@@ -367,6 +363,14 @@ class Nugen(_Client):
         return f"Bearer {key}"
 
     def _furnish(self, api: Api) -> None:
+        from .resources.agents import Agents  # noqa: PLC0415
+        from .resources.alignments import Alignments  # noqa: PLC0415
+        from .resources.benchmarks import Benchmarks  # noqa: PLC0415
+        from .resources.documents import Documents  # noqa: PLC0415
+        from .resources.evaluations import Evaluations  # noqa: PLC0415
+        from .resources.inference import Inference  # noqa: PLC0415
+        from .resources.models import Models  # noqa: PLC0415
+
         super()._furnish(api)
         pollers = self._pollers
         self.documents = Documents(api, pollers)
@@ -427,6 +431,11 @@ class SeekrFlow(_Client):
         return key
 
     def _furnish(self, api: Api) -> None:
+        from .resources.data_jobs import DataJobs  # noqa: PLC0415
+        from .resources.ingestion import Ingestion  # noqa: PLC0415
+        from .resources.seekr_files import Files  # noqa: PLC0415
+        from .resources.training_pairs import TrainingPairs  # noqa: PLC0415
+
         super()._furnish(api)
         pollers = self._pollers
         self.alignment = TrainingPairs(api, pollers)

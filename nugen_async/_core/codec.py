@@ -12,11 +12,11 @@ import json
 import types
 from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
-from typing import Any, TypeVar, Union, cast, get_args, get_origin
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
 from attrs import frozen
-from cattrs import Converter
 
 from ..errors import DecodeError, InvalidRequestError
 from . import tolerance
@@ -25,6 +25,9 @@ from .page import Page
 from .plans import Plan, Reader, seen_as
 from .tolerance import ErrorText, Impossible, Seen, timestamp
 from .wire import Json
+
+if TYPE_CHECKING:
+    from cattrs import Converter
 
 try:
     import orjson
@@ -103,7 +106,7 @@ def structure(payload: Json, into: type[T], about: str = "") -> T:
         if made is not None:
             return cast("T", made)
     try:
-        return cast("T", converter.get_structure_hook(into)(Seen(payload, about=about), into))
+        return cast("T", converter().get_structure_hook(into)(Seen(payload, about=about), into))
     except Impossible as wrong:
         raise DecodeError(problems=wrong.problems) from None
     except RecursionError:
@@ -177,15 +180,15 @@ def _first(plan: Plan[Any], row: Json, names: tuple[str, ...]) -> Json:
 
 
 def _plan(record: type[T]) -> Plan[T]:
-    return cast("Plan[T]", converter.get_structure_hook(record))
+    return cast("Plan[T]", converter().get_structure_hook(record))
 
 
 def _optional(declared: Any) -> Reader:
     """A union: the arm of exactly the value's type, else the first arm that can take it."""
     arms = [arm for arm in get_args(declared) if arm is not types.NoneType]
     if len(arms) == 1:
-        return converter.get_structure_hook(arms[0])
-    readers = [(arm, converter.get_structure_hook(arm)) for arm in arms]
+        return converter().get_structure_hook(arms[0])
+    readers = [(arm, converter().get_structure_hook(arm)) for arm in arms]
 
     def read(seen: Seen, _: Any) -> Any:
         for arm, reader in readers:
@@ -207,7 +210,7 @@ class _Items:
     def __init__(self, declared: Any) -> None:
         kind = get_args(declared)[0]
         self.kind = kind
-        self.item: Reader = converter.get_structure_hook(kind)
+        self.item: Reader = converter().get_structure_hook(kind)
         self._flat = get_origin(plain(kind)) is not tuple
 
     def __call__(self, seen: Seen, _: Any = None) -> tuple[Any, ...]:
@@ -365,7 +368,11 @@ def _is_map(declared: Any) -> bool:
     return (get_origin(declared) or declared) in {dict, Mapping}
 
 
-def _converter() -> Converter:
+@cache
+def converter() -> Converter:
+    """The converter, made when the first record is read: importing cattrs takes a while."""
+    from cattrs import Converter  # noqa: PLC0415
+
     told = Converter()
     told.register_structure_hook_factory(attrs.has, _record)
     told.register_structure_hook_factory(_is_page, _whole_page)
@@ -384,12 +391,10 @@ def _converter() -> Converter:
 
 
 def _record(record: type[Any]) -> Plan[Any]:
-    plan = Plan(record, converter.get_structure_hook)
+    plan = Plan(record, converter().get_structure_hook)
     _quick[record] = plan.quick
     return plan
 
 
 _quick: dict[Any, Quick[Any]] = {}
 """The generated readers of what has been asked for so far."""
-
-converter = _converter()

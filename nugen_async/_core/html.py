@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -35,7 +34,9 @@ def text(value: object) -> str:
             shown = ", ".join(f"{name}: {told}" for name, told in value.items())
         case _:
             shown = str(value)
-    return html.escape(printable(shown, _LONGEST))
+    from html import escape  # noqa: PLC0415 # its table of entities is large, and few programs are notebooks
+
+    return escape(printable(shown, _LONGEST))
 
 
 def facts(record: Any, prefix: str = "") -> Iterable[tuple[str, object]]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import enum
 import random
 
-import backoff
 from attrs import field, frozen
 
 from ..errors import APIConnectionError, APIStatusError, DecodeError, NugenError
@@ -76,7 +75,9 @@ class Retry:
         return max(floor, self._step(tries)) * (1 + self.spread * self.rng.random())
 
     def _step(self, tries: int) -> float:
-        steps = backoff.expo(base=2, factor=self.first, max_value=self.cap)
+        from backoff import expo  # noqa: PLC0415 # most programs start without a failure
+
+        steps = expo(base=2, factor=self.first, max_value=self.cap)
         next(steps)  # backoff's generators yield None first
         delay = self.first
         for _ in range(tries):

@@ -59,7 +59,7 @@ RECORDS: list[type[Any]] = [
     UploadReceipt,
 ]
 PLANS: dict[type[Any], Plan[Any]] = {
-    record: converter.get_structure_hook(record)  # type: ignore[misc]
+    record: converter().get_structure_hook(record)  # type: ignore[misc]
     for record in RECORDS
 }
 NAMES = sorted({name for plan in PLANS.values() for f in plan.fields for name in f.names})
