@@ -88,7 +88,7 @@ class Poller(Generic[J]):
 
     # -- what callers do ------------------------------------------------------------------------
 
-    async def wait(
+    def enter(
         self,
         job: J,
         *,
@@ -96,23 +96,19 @@ class Poller(Generic[J]):
         schedule: ScheduleLike,
         stalled_after: float | None,
         on_update: OnUpdate[J] | None,
-    ) -> Outcome[J]:
-        """Wait for one job."""
-        notifier = Notifier(on_update) if on_update is not None else None
-        sink = Single(notifier)
+    ) -> tuple[Single[J], Terms[J]]:
+        """Begin to wait for one job: await the sink's future, and leave with the terms, whatever happens.
+
+        It is no coroutine: one that is suspended weighs as much as half of all else that a wait needs.
+        """
+        sink = Single(Notifier(on_update) if on_update is not None else None)
         terms = self._terms(sink, timeout, stalled_after, key=job.id)
         try:
             self._enlist((job,), terms, schedule)
-            outcome = await sink.future
         except BaseException:
-            if notifier is not None:
-                notifier.stop()
+            self.leave(terms)
             raise
-        finally:
-            self._release(terms)
-        if notifier is not None:
-            await notifier.drain()
-        return outcome
+        return sink, terms
 
     async def changes(
         self,
@@ -132,7 +128,7 @@ class Poller(Generic[J]):
                 last = news
                 yield news
         finally:
-            self._release(terms)
+            self.leave(terms)
         if not isinstance(news, Ready | Failed | Parked):
             news.unwrap()
         elif news.job is not last:
@@ -150,7 +146,7 @@ class Poller(Generic[J]):
         """Have the outcome of each job put into *sink*; returns what ends all of it."""
         terms = self._terms(sink, timeout, stalled_after, key=None)
         self._enlist(jobs, terms, schedule)
-        return lambda: self._release(terms)
+        return lambda: self.leave(terms)
 
     def explain(self, job_id: str) -> str:
         """Why the next look at a job is when it is, for people."""
@@ -275,7 +271,7 @@ class Poller(Generic[J]):
             subjects = [] if subject is None else [subject]
         return [(s, w) for s in subjects for w in s.waiters if w.terms is terms]
 
-    def _release(self, terms: Terms[J]) -> None:
+    def leave(self, terms: Terms[J]) -> None:
         """Forget what *terms* still wait for; nobody else notices."""
         if terms.timer is not None:
             terms.timer.cancel()

@@ -128,6 +128,11 @@ class Single(Generic[J]):
         if not self.future.done():
             self.future.set_exception(error)
 
+    def stop(self) -> None:
+        """Nobody awaits it any more."""
+        if self.notifier is not None:
+            self.notifier.stop()
+
 
 class Feed(Generic[J]):
     """One reader that takes items at its own speed; `put` never waits."""

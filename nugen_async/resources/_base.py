@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
 from typing import Any, ClassVar, Generic, Self, TypeVar, cast
 
@@ -12,7 +12,6 @@ from attrs import Factory, evolve, field, fields, frozen
 from .._core import html
 from .._core.age import Seen, server_time
 from .._core.api import Api
-from .._core.outcome import Outcome
 from .._core.page import Page
 from .._core.poller import Poller
 from .._core.schedule import Hints, Phase
@@ -199,13 +198,23 @@ class Job(Resource):
         `JobCancelledError`, `JobParkedError`, `JobStalledError`, `WaitTimeoutError`, `JobUnreachableError`;
         all of them carry the last snapshot as `job`, and a `resume_token`.
         """
-        outcome = await self._jobs.waited(
+        poller = self._jobs.poller
+        sink, terms = poller.enter(
             self,
             timeout=timeout,
             on_update=on_update,
             schedule=schedule,
             stalled_after=stalled_after,
         )
+        try:
+            outcome = await sink.future
+        except BaseException:
+            sink.stop()
+            raise
+        finally:
+            poller.leave(terms)
+        if sink.notifier is not None:
+            await sink.notifier.drain()
         if not raise_on_failure and outcome.job.phase.ended:
             return outcome.job
         return outcome.unwrap()
@@ -390,24 +399,6 @@ class JobCollection(Collection, Generic[J]):
             page=self._page,
             complete=self._complete,
             page_size=self.page_size,
-        )
-
-    def waited(
-        self,
-        job: J,
-        *,
-        timeout: float | None,
-        on_update: OnUpdate[J] | None,
-        schedule: ScheduleLike,
-        stalled_after: float | None,
-    ) -> Coroutine[Any, Any, Outcome[J]]:
-        """How the wait for *job* ended."""
-        return self.poller.wait(
-            job,
-            timeout=timeout,
-            schedule=schedule,
-            stalled_after=stalled_after,
-            on_update=on_update,
         )
 
     def changes(
