@@ -116,7 +116,7 @@ def machine() -> list[str]:
         (f"{int(line.split()[1]) / 2**20:.0f} GiB" for line in _lines("/proc/meminfo")), "unknown"
     )
     return [
-        f"{os.cpu_count()} × {cpu}, {memory} of memory",
+        f"{os.cpu_count()} x {cpu}, {memory} of memory",
         f"{platform.python_implementation()} {platform.python_version()}, {platform.platform()}",
         ", ".join(
             f"{name} {said}"
@@ -149,9 +149,9 @@ def plot(
 
     mpl.use("svg")
     mpl.rcParams["svg.hashsalt"] = "nugen-async"
-    from matplotlib import pyplot  # noqa: PLC0415 # after the choice of its back end
+    from matplotlib import pyplot as plt  # noqa: PLC0415 # after the choice of its back end
 
-    figure, axes = pyplot.subplots(figsize=(6, 4))
+    figure, axes = plt.subplots(figsize=(6, 4))
     for label, points in curves.items():
         axes.loglog(*zip(*points, strict=True), marker="o", label=label)
     axes.set(xlabel=x, ylabel=y)
@@ -159,7 +159,7 @@ def plot(
     axes.legend()
     RESULTS.mkdir(exist_ok=True)
     figure.savefig(RESULTS / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
-    pyplot.close(figure)
+    plt.close(figure)
 
 
 def _lines(path: str) -> list[str]:

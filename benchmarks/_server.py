@@ -175,7 +175,7 @@ async def _serve(rows: int, delay: float) -> None:
 def serving(*, rows: int = 100, delay: float = 0.0) -> Iterator[str]:
     """The URL of a server in a process of its own, for as long as the block lasts."""
     command = [sys.executable, "-m", "benchmarks._server", f"--rows={rows}", f"--delay={delay}"]
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 # our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None

@@ -1,7 +1,8 @@
 """One side of a comparison in a process of its own, so that no side carries another's imports or garbage.
 
-``python -m benchmarks._worker benchmarks.per_request:ours`` reads one JSON object a line (the keywords of a run)
-and prints what the run cost. Options: ``--loop=uvloop``, ``--without=orjson`` (as if it were not installed).
+``python -m benchmarks._worker benchmarks.per_request:ours`` reads one JSON object a line (the keywords of
+a run) and prints what the run cost. Options: ``--loop=uvloop``, ``--without=orjson`` (as if it were not
+installed), ``--serve``.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Worker:
 def worker(side: str, *options: str, **keywords: Any) -> Iterator[Worker]:
     """A process that holds one side, ``module:function``; *keywords* are the function's."""
     command = [sys.executable, "-m", "benchmarks._worker", side, *options, json.dumps(keywords)]
-    with subprocess.Popen(
+    with subprocess.Popen(  # noqa: S603 # our own module
         command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as process:
         yield Worker(process)

@@ -28,7 +28,7 @@ async def ours(url: str) -> AsyncGenerator[Run]:
         async def create() -> None:
             assert (await nugen.alignments.create(**_FIELDS)).id == "al-new"  # type: ignore[arg-type] # literal fields
 
-        async def run(count: int, creates: bool = False) -> None:
+        async def run(count: int, *, creates: bool = False) -> None:
             if creates:
                 for _ in range(count // 50):
                     await asyncio.gather(*(create() for _ in range(50)))
@@ -59,7 +59,7 @@ async def raw(url: str) -> AsyncGenerator[Run]:
                 answer.raise_for_status()
                 assert json.loads(await answer.read())["alignment_id"] == "al-new"
 
-        async def run(count: int, creates: bool = False) -> None:
+        async def run(count: int, *, creates: bool = False) -> None:
             if creates:
                 for _ in range(count // 50):
                     await asyncio.gather(*(create() for _ in range(50)))

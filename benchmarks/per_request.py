@@ -46,7 +46,7 @@ async def ours(url: str, connections: int) -> AsyncGenerator[Run]:
 
 @asynccontextmanager
 async def raw_aiohttp(url: str, connections: int) -> AsyncGenerator[Run]:
-    """aiohttp and `json.loads`, as one would write it by hand."""
+    """The base: aiohttp and `json.loads`, as one would write it by hand."""
     import aiohttp  # noqa: PLC0415 # as above
 
     connector = aiohttp.TCPConnector(limit=connections)
@@ -62,7 +62,7 @@ async def raw_aiohttp(url: str, connections: int) -> AsyncGenerator[Run]:
 
 @asynccontextmanager
 async def aiohttp_orjson(url: str, connections: int) -> AsyncGenerator[Run]:
-    """aiohttp and orjson."""
+    """The same with orjson."""
     import aiohttp  # noqa: PLC0415 # as above
     import orjson  # noqa: PLC0415 # as above
 
@@ -79,7 +79,7 @@ async def aiohttp_orjson(url: str, connections: int) -> AsyncGenerator[Run]:
 
 @asynccontextmanager
 async def httpx(url: str, connections: int) -> AsyncGenerator[Run]:
-    """httpx and `json.loads`."""
+    """Plain httpx and `json.loads`."""
     import httpx  # noqa: PLC0415 # as above
 
     limits = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
@@ -124,7 +124,7 @@ async def seekrai(url: str, connections: int) -> AsyncGenerator[Run]:
 
 @asynccontextmanager
 async def azure_core(url: str, connections: int) -> AsyncGenerator[Run]:
-    """azure-core's pipeline with the policies that its generated clients have, on aiohttp."""
+    """The pipeline of azure-core with the policies that its generated clients have, on aiohttp."""
     import aiohttp  # noqa: PLC0415 # as above
     from azure.core import AsyncPipelineClient  # noqa: PLC0415 # as above
     from azure.core.pipeline import policies  # noqa: PLC0415 # as above

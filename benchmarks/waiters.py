@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from ._measure import Report, Spread, command, installed, interleaved, plot, ratios
+from ._measure import Report, Spread, command, interleaved, plot, ratios
 from ._server import alignment, serving
 from ._worker import Run, worker, workers
 
@@ -52,7 +52,7 @@ async def task_and_sleep(url: str) -> AsyncGenerator[Run]:  # noqa: ARG001 # it 
     """A task for each job, that sleeps between its looks."""
 
     async def wait(number: int) -> None:
-        while True:
+        while True:  # noqa: ASYNC110 # that is what it is
             await asyncio.sleep(30 + number % 30)
 
     async def run(count: int) -> dict[str, float]:
@@ -129,7 +129,7 @@ async def real_looks(url: str, *, without_list: bool) -> AsyncGenerator[Run]:
                 count,
                 lambda number: alignments.handle(f"al-{number}").wait_until_ready(on_update=saw),
             )
-            while seen < count:
+            while seen < count:  # noqa: ASYNC110 # an event would be one more thing to measure
                 await asyncio.sleep(0.05)
             peak = tracemalloc.get_traced_memory()[1]
             tracemalloc.stop()
