@@ -301,7 +301,8 @@ def _python(path: Path, mistakes: list[Mistake]) -> Iterator[_Row]:
     """The rows of a Python file; their line is their place in the list."""
     try:
         given: Any = runpy.run_path(str(path)).get("workflows", ())
-        items = list(given() if callable(given) else given)
+        made: Any = given() if callable(given) else given
+        items = list(made)
     except Exception as error:  # noqa: BLE001 # whatever the user's code raises is a mistake in it
         frames = [f for f in traceback.extract_tb(error.__traceback__) if f.filename == str(path)]
         line = frames[-1].lineno if frames else getattr(error, "lineno", None)

@@ -66,9 +66,11 @@ async def test_the_same_way_brings_the_same_end(
 ) -> None:
     settings = {"contracts": served} if served else {}
     world = World(seed=7, generation=generation, **settings)
-    async with Simulator(world=world) as sim:
-        async with Nugen("k", base_url=sim.url, contract=contract) as nugen:
-            end = await whole_way(nugen)
+    async with (
+        Simulator(world=world) as sim,
+        Nugen("k", base_url=sim.url, contract=contract) as nugen,
+    ):
+        end = await whole_way(nugen)
     model, name, base, serving = end.pop("model")
     assert model in world.models
     assert (base, serving) == ("nugen-flash-instruct", True)

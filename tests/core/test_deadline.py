@@ -33,9 +33,8 @@ async def test_a_block_ends_at_its_time_and_others_go_on() -> None:
 
 async def test_a_time_already_over_ends_the_block_at_its_first_wait() -> None:
     deadlines = Deadlines()
-    with pytest.raises(TimeoutError):
-        with deadlines.within(-1):
-            await asyncio.sleep(60)
+    with pytest.raises(TimeoutError), deadlines.within(-1):
+        await asyncio.sleep(60)
     assert asyncio.current_task().cancelling() == 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import looptime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -75,8 +76,6 @@ def test_whoever_is_cancelled_whenever_no_slot_is_lost(
         assert gate.enter_now(Urgency.POLL)
         assert gate.enter_now(Urgency.POLL)
         assert not gate.enter_now(Urgency.CREATE)
-
-    import looptime
 
     loop = looptime.new_event_loop()
     try:

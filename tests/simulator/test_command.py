@@ -18,7 +18,7 @@ COMMAND = [sys.executable, "-W", "error", "-m", "nugen_async.simulator", "--port
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_it_serves_until_told_to_end(end: signal.Signals) -> None:
-    with subprocess.Popen(  # noqa: S603 - our own command
+    with subprocess.Popen(
         [*COMMAND, "--speed", "60", "--key", "canary"],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -74,7 +74,7 @@ def test_the_command_line_makes_the_world() -> None:
 
 
 def test_a_taken_port_is_a_clear_error(capsys: pytest.CaptureFixture[str]) -> None:
-    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(COMMAND, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         found = re.search(r":(\d+),", process.stdout.readline())
         assert found is not None
