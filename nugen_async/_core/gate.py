@@ -82,10 +82,12 @@ class Gate:
         self.pace.sent(self._loop.time())
 
     def _pump(self) -> None:
+        if self._free <= 0:
+            return  # whoever leaves next comes here again
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        for urgency, queue in zip(Urgency, self._queues, strict=True):
+        for urgency, queue in enumerate(self._queues):
             while queue and self._free > 0:
                 if queue[0].done():
                     queue.popleft()

@@ -278,6 +278,9 @@ class Transport:
 
     async def _turn(self, call: Call[Any], urgency: Urgency, deadline: float | None) -> None:
         """Wait to be let in, but not beyond *deadline*."""
+        if deadline is None:
+            await self.gate.enter(urgency)
+            return
         try:
             async with asyncio.timeout_at(deadline):
                 await self.gate.enter(urgency)
