@@ -14,7 +14,8 @@ from ._server import serving
 from ._worker import Run, Worker, worker
 
 _ROUND = 1.0
-"""Seconds between two looks at everybody: the poller's grid is whole seconds."""
+_RHYTHM = 2.0
+"""Seconds between two looks at everybody: a rest of one second ends on the second after the next."""
 
 
 @asynccontextmanager
@@ -39,12 +40,33 @@ async def ours(url: str, watched: int) -> AsyncGenerator[Run]:
         waiting.cancel()
 
 
+@asynccontextmanager
+async def one_by_one(url: str, watched: int) -> AsyncGenerator[Run]:
+    """Raw aiohttp and `json.loads` in the same rhythm: a GET for each, 100 in flight, then a rest."""
+    import aiohttp  # noqa: PLC0415 # as above
+
+    connector = aiohttp.TCPConnector(limit=100)
+    async with aiohttp.ClientSession(connector=connector) as session:
+
+        async def look(number: int) -> None:
+            async with session.get(f"{url}/api/v3/alignment-project/status/al-{number}") as answer:
+                answer.raise_for_status()
+                assert json.loads(await answer.read())["progress"] == 40
+
+        async def run(seconds: float) -> None:
+            for _ in range(max(1, round(seconds / _RHYTHM))):
+                await asyncio.sleep(_RHYTHM)
+                await asyncio.gather(*(look(number) for number in range(watched)))
+
+        yield run
+
+
 def main(*, quick: bool) -> None:
     """Measure and report."""
     report = Report("looks", "CPU per look at a job, through the list")
     report.say(
-        "Every watched job is looked at once a second, by one request for the list. Ratios to one GET by raw"
-        " aiohttp with `json.loads` at 100 in flight: minimum · median · maximum."
+        "Every watched job is looked at each other second, by one request for the list. Ratios to a GET for"
+        " each by raw aiohttp with `json.loads` in the same rhythm: minimum · median · maximum."
     )
     cases = [(100, 100), (1000, 1000), (100, 1000)][: 1 if quick else 3]
     rows: list[tuple[object, ...]] = []
@@ -67,27 +89,26 @@ _FAST = ("--loop=uvloop",)
 def _measured(
     watched: int, listed: int, options: tuple[str, ...], *, quick: bool
 ) -> tuple[Spread, int]:
-    seconds, rounds = (2.0, 2) if quick else (4.0, 7)
-    gets = 500 if quick else 2000
+    seconds, rounds = (2.0, 2) if quick else (4.0, 5)
     with (
         serving(rows=listed) as url,
         worker("benchmarks.looks:ours", *options, url=url, watched=watched) as mine,
-        worker("benchmarks.per_request:raw_aiohttp", url=url, connections=100) as raw,
+        worker("benchmarks.looks:one_by_one", url=url, watched=watched) as raw,
     ):
-        raw.run(count=200, in_flight=100)
         found: list[float] = []
         looks = 0
         for _ in range(rounds):
-            base = raw.run(count=gets, in_flight=100)["cpu"] / gets
+            cpu, requests = _watch(url, raw, seconds)
+            base = cpu / requests
             cpu, requests = _watch(url, mine, seconds)
             found.append(cpu / (requests * watched) / base)
             looks += requests * watched
     return Spread.of(found), looks
 
 
-def _watch(url: str, mine: Worker, seconds: float) -> tuple[float, int]:
+def _watch(url: str, side: Worker, seconds: float) -> tuple[float, int]:
     before = _requests(url)
-    cpu = mine.run(seconds=seconds)["cpu"]
+    cpu = side.run(seconds=seconds)["cpu"]
     return cpu, _requests(url) - before
 
 
