@@ -239,7 +239,7 @@ def main(*, quick: bool) -> None:
     found = {load: _at(load, sides, quick=quick) for load in loads}
     report.table(
         ["client", *(f"{load:,} in flight" for load in loads)],
-        [[name, *(found[load].get(name, "–") for load in loads)] for name in sides],
+        [[name, *(found[load].get(name, "not run") for load in loads)] for name in sides],
     )
     for load in loads:
         report.goal(f"{OURS}, {load:,} in flight", found[load][OURS], 1.10)
