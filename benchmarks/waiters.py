@@ -19,6 +19,8 @@ from ._server import alignment, serving
 from ._worker import Run, worker, workers
 
 _HERE = "benchmarks.waiters:"
+_PAUSE = 20.0
+"""Seconds between two wake-ups of one waiter, a tenth more or less."""
 
 
 # -- bytes --------------------------------------------------------------------------------------------
@@ -146,15 +148,16 @@ async def real_looks(url: str, *, without_list: bool) -> AsyncGenerator[Run]:
 
 @asynccontextmanager
 async def waking_tasks(count: int) -> AsyncGenerator[Run]:
-    """So many tasks, each of which wakes about once a second and sleeps again."""
+    """So many tasks, each of which wakes now and then and sleeps again."""
     wakes = 0
     rng = random.Random(1)
 
     async def wait(_: int) -> None:
         nonlocal wakes
-        await asyncio.sleep(rng.random())
+        await asyncio.sleep(_PAUSE * rng.random())
+        wakes += 1
         while True:
-            await asyncio.sleep(0.9 + 0.2 * rng.random())
+            await asyncio.sleep(_PAUSE * (0.9 + 0.2 * rng.random()))
             wakes += 1
 
     tasks = _tasks(count, wait)
@@ -172,7 +175,7 @@ async def waking_tasks(count: int) -> AsyncGenerator[Run]:
 
 @asynccontextmanager
 async def waking_agenda(count: int) -> AsyncGenerator[Run]:
-    """So many jobs on the poller's agenda, each due once a second: who is due, and when again."""
+    """So many jobs on the poller's agenda, each due now and then: who is due, and when again."""
     from nugen_async._core.rounds import Agenda, ListFacts  # noqa: PLC0415 # each side imports only itself
     from nugen_async._core.schedule import Sleep  # noqa: PLC0415 # as above
 
@@ -181,13 +184,13 @@ async def waking_agenda(count: int) -> AsyncGenerator[Run]:
     rng = random.Random(1)
     wakes = 0
     for number in range(count):
-        agenda.put(f"al-{number}", loop.time(), Sleep(rng.random()))
+        agenda.put(f"al-{number}", loop.time(), Sleep(_PAUSE * rng.random()))
 
     def tick() -> None:
         nonlocal wakes, timer
         now = loop.time()
         for key in agenda.take(now).due:
-            agenda.put(key, now, Sleep(0.9 + 0.2 * rng.random()))
+            agenda.put(key, now, Sleep(_PAUSE * (0.9 + 0.2 * rng.random())))
             wakes += 1
         timer = loop.call_at(agenda.next_wake() or now + 1, tick)
 
@@ -312,9 +315,9 @@ def _cpu(report: Report, *, quick: bool) -> None:
     size, seconds = (500, 1.0) if quick else (10_000, 3.0)
     base = "a task that sleeps"
     sides = {
-        base: (f"{_HERE}waking_tasks",),
-        "our agenda: who is due, and when again": (f"{_HERE}waking_agenda",),
-        "our poller: each row of a list met unchanged": (f"{_HERE}waking_poller",),
+        base: (f"{_HERE}waking_tasks", "--serve"),
+        "our agenda: who is due, and when again": (f"{_HERE}waking_agenda", "--serve"),
+        "our poller: each row of a list met unchanged": (f"{_HERE}waking_poller", "--serve"),
     }
     with workers(sides, count=size) as running:
 
@@ -328,7 +331,8 @@ def _cpu(report: Report, *, quick: bool) -> None:
         costs = interleaved({name: cost(name) for name in sides}, 1 if quick else 5)
     told = ratios(costs, base)
     report.say(
-        f"CPU of one wake-up among {size:,}, each about once a second, as a ratio to the first."
+        f"CPU of one wake-up among {size:,}, each every {_PAUSE:.0f} s, as a ratio to the first; the poller"
+        " meets all of them each other second."
     )
     report.table(["who wakes", "CPU a wake-up"], told.items())
     agenda = told["our agenda: who is due, and when again"]
