@@ -11,7 +11,7 @@ pytest_plugins = ["nugen_async.testing", "tests.security.canary"]
 # one there that nobody closes, unless it was told that there is none.
 asyncio.set_event_loop(None)
 
-# Whoever starts the tests in the background may have told them, and so the commands that they start, to ignore
-# Ctrl-C; the tests of Ctrl-C need it to be heard.
+# Whoever starts the tests in the background may have told them, and so the commands that they
+# start, to ignore Ctrl-C; the tests of Ctrl-C need it to be heard.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
