@@ -166,7 +166,7 @@ class Schedule:
         """Sleep what *factory*'s iterator says: one of ``backoff``'s generators, or your own.
 
         A new iterator is made for each watch; the first look is made at once, and the first delay lies
-        between that and the second. A leading None (``backoff``'s generators have one) is skipped, and
+        between that and the second. A leading None or 0 (``backoff``'s generators have one) is skipped, and
         a generator is *sent* the last `Hints`, which ``backoff.runtime(value=...)`` gets to see. The
         end of the iterator, an overflow, a negative number or a NaN keep the last delay.
 
@@ -227,7 +227,7 @@ class Delays:
     _primed: float | None = field(init=False)
 
     def __attrs_post_init__(self) -> None:
-        self._primed = self._step(None)
+        self._primed = self._step(None) or None  # backoff yields None first, its fork 0
 
     def draw(self, hints: Hints) -> float:
         """The next delay; the last one again when there is none, or none that makes sense."""
