@@ -48,7 +48,11 @@ return [...document.querySelectorAll("li")].map((li) => ({
 
 SEED, FAIL = 2, {"alignment": 0.34}  # of three, one fails
 
-pytestmark = [pytest.mark.browser, pytest.mark.looptime(False), pytest.mark.filterwarnings("default")]
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.looptime(False),
+    pytest.mark.filterwarnings("default"),
+]
 
 
 @define
