@@ -10,9 +10,9 @@ import platform
 from pathlib import Path
 
 import aiohttp
-import looptime
 
 from tests.chaos.cases import ATTEMPT, CAP, NAMES, TOTAL, USES, Row, row
+from tests.clock import VirtualLoop
 
 PAGE = Path(__file__).parent / "results" / "chaos.md"
 
@@ -41,7 +41,7 @@ async def rows() -> list[list[Row]]:
 
 def main() -> None:
     """Write the page, and show it."""
-    with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+    with asyncio.Runner(loop_factory=VirtualLoop) as runner:
         table = runner.run(rows())
     facts = f"CPython {platform.python_version()}, aiohttp {aiohttp.__version__}, virtual time"
     text = HEAD.format(attempt=ATTEMPT, total=TOTAL, cap=CAP // 1024**2, facts=facts)

@@ -84,11 +84,11 @@ def _reuse(report: Report, *, quick: bool) -> None:
     if not installed("looptime"):
         report.say("Looks far apart were not measured: looptime is not installed.")
         return
-    import looptime  # noqa: PLC0415 # only here
+    from tests.clock import VirtualLoop  # noqa: PLC0415 # only here
 
     for pause in (30.0, 60.0):
         looks, connections = 20 if quick else 400, 0
-        with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             connections = runner.run(_apart(pause, looks))
         said = f"new connections a look, {looks} looks {pause:.0f} s apart"
         report.goal(said, connections / looks, 0.06 if quick else 0.01)

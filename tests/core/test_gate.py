@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
-import looptime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from nugen_async._core.gate import Gate, Urgency, shared_pace
 from nugen_async._core.pace import Pace
+
+from ..clock import VirtualLoop
 
 
 async def occupy(gate: Gate, urgency: Urgency, seconds: float, log: list[str], name: str) -> None:
@@ -77,7 +78,7 @@ def test_whoever_is_cancelled_whenever_no_slot_is_lost(
         assert gate.enter_now(Urgency.POLL)
         assert not gate.enter_now(Urgency.CREATE)
 
-    loop = looptime.new_event_loop()
+    loop = VirtualLoop()
     try:
         loop.run_until_complete(scenario())
     finally:

@@ -9,7 +9,6 @@ import re
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
-import looptime
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -20,6 +19,7 @@ from nugen_async._core.events import DONE, Events
 
 from ..chaos.cases import ANSWERS, USES
 from ..chaos.server import FaultServer, Peer, head
+from ..clock import VirtualLoop
 from .examples import examples
 
 WORDS = """
@@ -73,7 +73,7 @@ class Stage:
     """A server whose next answers are set from outside, and clients of both services on it."""
 
     def __init__(self) -> None:
-        self.runner = asyncio.Runner(loop_factory=looptime.new_event_loop)
+        self.runner = asyncio.Runner(loop_factory=VirtualLoop)
         self.reply = b""
         self.server = FaultServer(self.play, ANSWERS)
         self.runner.run(self.server.__aenter__())

@@ -7,7 +7,6 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any
 
-import looptime
 from attrs import define, field
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
@@ -41,6 +40,7 @@ from nugen_async.simulator import (
     World,
 )
 
+from ..clock import VirtualLoop
 from .examples import examples
 
 EFFECTS = [
@@ -86,7 +86,7 @@ class Waiting(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.runner = asyncio.Runner(loop_factory=looptime.new_event_loop)
+        self.runner = asyncio.Runner(loop_factory=VirtualLoop)
         self.loop = self.runner.get_loop()
         self.stack = contextlib.AsyncExitStack()
         self.world = World(seed=3, trusting=True)

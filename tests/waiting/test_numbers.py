@@ -6,12 +6,12 @@ import asyncio
 import statistics
 from collections import Counter
 
-import looptime
 import pytest
 
 from nugen_async import Ready
 from nugen_async.simulator import Fault, Lag, RateLimit, Simulator
 
+from ..clock import VirtualLoop
 from .conftest import Open, Site, opened
 
 
@@ -77,7 +77,7 @@ def test_one_cancelled_waiter_changes_no_request_of_the_others() -> None:
             return [(entry.at, entry.path) for entry in s.sim.log]
 
     def run(*, cancelled: bool) -> list[tuple[float, str]]:
-        with asyncio.Runner(loop_factory=looptime.new_event_loop) as runner:
+        with asyncio.Runner(loop_factory=VirtualLoop) as runner:
             return runner.run(requests(cancelled=cancelled))
 
     assert run(cancelled=True) == run(cancelled=False)
