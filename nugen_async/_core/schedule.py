@@ -19,13 +19,10 @@ from __future__ import annotations
 import enum
 import math
 import random
-from collections.abc import Callable, Generator, Iterator
-from typing import ClassVar
 
 from attrs import define, field, frozen
 
-DelayFactory = Callable[[], Iterator[float | None]]
-"""Makes a new iterator of sleeps, in seconds, for each watch."""
+from .delays import DelayFactory, Delays
 
 
 class Phase(enum.Enum):
@@ -120,13 +117,6 @@ class Settled:
     phase: Phase
 
 
-@frozen
-class Stalled:
-    """Neither status nor progress has moved since then."""
-
-    since: float
-
-
 @frozen(kw_only=True)
 class Schedule:
     """How patient: immutable, shared by any number of watches.
@@ -215,35 +205,6 @@ def as_schedule(value: Schedule | DelayFactory | float | None) -> Schedule:
 
 
 DEFAULT = Schedule()
-
-
-@define(eq=False)
-class Delays:
-    """A passed-in iterator of sleeps, and how it is kept from harming anybody."""
-
-    _source: Generator[float | None, Hints | None] | Iterator[float | None]
-    _last: float
-    """Until the iterator has said something."""
-    _primed: float | None = field(init=False)
-
-    def __attrs_post_init__(self) -> None:
-        self._primed = self._step(None) or None  # backoff yields None first, its fork 0
-
-    def draw(self, hints: Hints) -> float:
-        """The next delay; the last one again when there is none, or none that makes sense."""
-        delay, self._primed = self._primed, None
-        if delay is None:
-            delay = self._step(hints)
-        if delay is not None and delay >= 0:
-            self._last = float(delay)
-        return self._last
-
-    def _step(self, hints: Hints | None) -> float | None:
-        source = self._source
-        try:
-            return source.send(hints) if isinstance(source, Generator) else next(source)
-        except (StopIteration, OverflowError):
-            return None
 
 
 @define(eq=False, weakref_slot=False)
@@ -348,59 +309,3 @@ class Watch:
 
     def _spread(self) -> float:
         return 1.0 + self.schedule.jitter * self._rng.random()
-
-
-def check_timeout(timeout: float | None) -> None:
-    """Raise ValueError unless *timeout* is None (no limit) or a number that is not negative."""
-    if timeout is not None and not timeout >= 0:
-        raise ValueError(f"a timeout is None or not negative, not {timeout!r}")
-
-
-def margin(timeout: float, latency: float) -> float:
-    """How long before the deadline the last look goes out, when looks take *latency* seconds."""
-    return min(max(4 * latency, 0.05), timeout / 10)
-
-
-@define
-class Movement:
-    """When status or progress last moved, for a waiter that asked for ``stalled_after``."""
-
-    since: float
-    _seen: tuple[str, float | None] | None = None
-
-    def observe(
-        self, status: str, progress: float | None, now: float, limit: float
-    ) -> Stalled | None:
-        """`Stalled` when neither has moved for *limit* seconds."""
-        seen = (status, progress)
-        if seen != self._seen:
-            self._seen, self.since = seen, now
-        return Stalled(self.since) if now - self.since >= limit else None
-
-
-@define
-class Durations:
-    """How long this account's jobs of one kind took: a running low quantile, in constant space."""
-
-    ENOUGH: ClassVar[int] = 5
-
-    count: int = 0
-    _log: float = 0.0
-    _spread: float = 0.0
-
-    def learn(self, seconds: float) -> None:
-        """Add one finished job."""
-        if not 0 < seconds < math.inf:
-            return
-        self.count += 1
-        gain = max(1 / self.count, 0.05)
-        off = math.log(seconds) - self._log
-        self._log += gain * off
-        self._spread = (1 - gain) * (self._spread + gain * off * off)
-
-    @property
-    def least(self) -> float:
-        """What nine jobs of ten exceed (by a lognormal fit), or 0.0 before `ENOUGH` were seen."""
-        if self.count < self.ENOUGH:
-            return 0.0
-        return math.exp(self._log - 1.2816 * math.sqrt(self._spread))

@@ -11,12 +11,14 @@ from attrs import frozen
 
 from ..errors import NotFoundError
 from .age import Seen
+from .delays import DelayFactory
+from .limits import Movement
 from .observe import Wait
 from .outcome import Cancelled, Failed, Outcome, Parked, Ready
 from .page import Page
-from .rounds import Trouble
-from .schedule import DelayFactory, Hints, Movement, Phase, Schedule, Sleep, Watch
+from .schedule import Hints, Phase, Schedule, Sleep, Watch
 from .sinks import Sink
+from .trouble import Trouble
 from .wire import Call, Json
 
 ScheduleLike = Schedule | DelayFactory | float | None

@@ -41,11 +41,7 @@ class Site:
         assert gate._free == CONNECTIONS
         assert not any(turn for queue in gate._queues for turn in queue if not turn.done())
         for poller in self.nugen._pollers.values():
-            assert poller._subjects == {}
-            assert poller._looking == 0
-            assert not poller._queue
-            assert len(poller._agenda) == 0
-            assert poller._tasks == set()
+            assert poller.idle
 
 
 def _is_the_tests(task: asyncio.Task[Any]) -> bool:

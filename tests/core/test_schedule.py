@@ -15,19 +15,14 @@ from hypothesis import strategies as st
 from nugen_async._core.schedule import (
     DEFAULT,
     NO_HINTS,
-    Durations,
     Hints,
-    Movement,
     Phase,
     Reason,
     Schedule,
     Settled,
     Sleep,
-    Stalled,
     Watch,
     as_schedule,
-    check_timeout,
-    margin,
 )
 
 CALM = Schedule(jitter=0.0)
@@ -292,53 +287,6 @@ def test_an_interval_must_make_sense(value: float) -> None:
 def test_a_schedule_must_make_sense(make: Callable[[], Schedule]) -> None:
     with pytest.raises(ValueError, match="positive"):
         make()
-
-
-@pytest.mark.parametrize("timeout", [-1, -0.001, math.nan, -math.inf])
-def test_a_timeout_is_not_negative(timeout: float) -> None:
-    with pytest.raises(ValueError, match="timeout"):
-        check_timeout(timeout)
-
-
-@pytest.mark.parametrize("timeout", [None, 0, 1e9, math.inf])
-def test_a_timeout_may_be_none_or_nought(timeout: float | None) -> None:
-    check_timeout(timeout)
-
-
-@given(st.floats(0, 1e6), st.floats(0, 100))
-def test_the_last_look_goes_out_in_the_last_tenth(timeout: float, latency: float) -> None:
-    assert 0 <= margin(timeout, latency) <= timeout / 10
-    if timeout >= 40 * latency and timeout >= 1:
-        assert margin(timeout, latency) >= max(4 * latency, 0.05)
-
-
-def test_a_job_stalls_when_neither_word_nor_progress_moves() -> None:
-    movement = Movement(0.0)
-    assert movement.observe("PROCESSING", 0.1, 10.0, limit=60.0) is None
-    assert movement.observe("PROCESSING", 0.1, 69.0, limit=60.0) is None
-    assert movement.observe("PROCESSING", 0.1, 70.0, limit=60.0) == Stalled(10.0)
-    assert movement.observe("PROCESSING", 0.2, 71.0, limit=60.0) is None
-    assert movement.observe("EVALUATING", 0.2, 130.0, limit=60.0) is None
-
-
-def test_durations_learn_what_nine_jobs_of_ten_exceed() -> None:
-    rng, durations = random.Random(1), Durations()
-    for _ in range(4):
-        durations.learn(2700.0)
-    assert durations.least == 0
-    for _ in range(400):
-        durations.learn(2700 * math.exp(rng.gauss(0, 0.5)))
-    assert durations.least == pytest.approx(2700 * math.exp(-1.28 * 0.5), rel=0.3)
-
-
-@given(st.lists(st.floats(allow_nan=True, allow_infinity=True), max_size=30))
-def test_durations_bear_any_number(values: list[float]) -> None:
-    durations = Durations()
-    for value in values:
-        durations.learn(value)
-    good = [value for value in values if 0 < value < math.inf]
-    assert durations.count == len(good)
-    assert 0 <= durations.least <= (max(good) * 1.001 if good else 0)
 
 
 def test_a_sleep_says_why_in_one_sentence() -> None:

@@ -221,8 +221,7 @@ class Waiting(RuleBasedStateMachine):
     def check(self) -> None:
         for poller in self.nugen._pollers.values():
             wanted = {job_id for wait in self.alive for job_id in wait.job_ids}
-            assert set(poller._subjects) <= wanted
-            assert poller._looking <= len(poller._tasks)
+            assert poller.watched <= wanted
         for wait in self.waits:
             if wait.task is not None and wait.task.done() and not wait.checked:
                 wait.checked = True
@@ -280,7 +279,7 @@ class Waiting(RuleBasedStateMachine):
             assert not pending, "a wait that nobody ended"
         self.check()
         for poller in self.nugen._pollers.values():
-            assert (poller._subjects, len(poller._agenda), poller._looking) == ({}, 0, 0)
+            assert poller.idle
         await self.nugen.aclose()
         await settle()
         mine = asyncio.current_task()

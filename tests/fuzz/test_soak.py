@@ -76,7 +76,7 @@ async def test_the_book_and_the_outcomes_agree() -> None:
                 for number in range(COUNT):
                     group.create_task(one(nugen, number))
             (poller,) = nugen._pollers.values()
-            assert (poller._subjects, len(poller._agenda), poller._looking) == ({}, 0, 0)
+            assert poller.idle
             assert nugen._api.transport.gate._free == 100
         book = {job.id: job.phase(sim.now) for job in sim.world.alignments.values()}
     made = Counter(job.name for job in sim.world.alignments.values())

@@ -1,0 +1,262 @@
+"""The requests of one poller: which go out, how many at once, and what their answers say of whom."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
+from contextvars import Context
+from functools import partial
+from typing import Any, Generic, TypeVar
+
+from ..errors import DecodeError, NugenError, printable
+from .age import Seen
+from .api import Api
+from .book import Book
+from .codec import peek, row_id, rows_of, structure
+from .logs import log
+from .outcome import Unreachable
+from .trouble import BUDGET, Route
+from .waiters import Kind, Subject, Watched
+from .wire import Call, Json
+
+_IN_FLIGHT = 50
+"""Item looks in flight of one poller; the client's own calls keep the rest of the gate."""
+_SLICE = 200
+"""Rows of a list between two turns of the loop."""
+_LIST_AGAIN = 30.0
+"""Seconds until a list that failed is asked for again; jobs that are due are asked for one by one."""
+_SMOOTHING = 0.2
+J = TypeVar("J", bound=Watched)
+
+
+class Looks(Generic[J]):
+    """Asks for the jobs it is told to, and writes into the *book* what came of it; then it calls *done*."""
+
+    def __init__(self, kind: Kind[J], api: Api, book: Book[J], *, done: Callable[[], None]) -> None:
+        self.latency = 0.0
+        """Seconds that a look takes, of late."""
+        self._kind = kind
+        self._api = api
+        self._book = book
+        self._done = done
+        self._loop = api.transport.open()
+        self._queue: deque[Subject[J]] = deque()
+        self._looking = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is being asked."""
+        return not (self._queue or self._looking or self._tasks)
+
+    def begin(self, due: list[Subject[J]], *, listed: bool) -> None:
+        """Look at all who are *due*, through the list or one by one."""
+        for subject in due:
+            subject.asked = True
+        if listed:
+            self._spawn(self._list(due), due)
+        else:
+            self._queue.extend(due)
+            self._feed()
+
+    def stop(self) -> list[asyncio.Task[None]]:
+        """Cancel what is being asked, but for the one who calls. Returns the tasks that end now."""
+        self._queue.clear()
+        tasks = [task for task in self._tasks if task is not asyncio.current_task()]
+        for task in tasks:
+            task.cancel()
+        return tasks
+
+    # -- the tasks ------------------------------------------------------------------------------
+
+    def _feed(self) -> None:
+        while self._queue and self._looking < _IN_FLIGHT:
+            subject = self._queue.popleft()
+            if subject.waiters:
+                self._looking += 1
+                subject.task = self._spawn(self._look(subject), (subject,))
+                subject.task.add_done_callback(partial(self._looked, subject))
+            else:
+                subject.asked = False
+
+    def _looked(self, subject: Subject[J], task: asyncio.Task[None]) -> None:
+        """Free the place of a look, also of one that was cancelled before its first step."""
+        self._looking -= 1
+        if subject.task is task:
+            subject.task = None
+        self._feed()
+        self._done()
+
+    def _spawn(
+        self, work: Coroutine[Any, Any, None], about: Iterable[Subject[J]]
+    ) -> asyncio.Task[None]:
+        task = self._loop.create_task(work, context=Context())
+        self._tasks.add(task)
+        task.add_done_callback(lambda done: self._finished(done, about))
+        return task
+
+    def _finished(self, task: asyncio.Task[None], about: Iterable[Subject[J]]) -> None:
+        self._tasks.discard(task)
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        log.error("looking at %s failed in this library", self._kind.noun, exc_info=error)
+        for subject in about:
+            for waiter in subject.waiters:
+                last = NugenError()
+                last.add_note(repr(error))
+                self._book.end(subject, waiter, Unreachable(subject.job, last))
+            self._book.replan(subject)
+
+    # -- one job --------------------------------------------------------------------------------
+
+    async def _look(self, subject: Subject[J]) -> None:
+        """One look at one job by itself."""
+        trouble = subject.trouble
+        routes = self._book.routes(subject.key)
+        route = trouble.route(routes, BUDGET) if trouble else routes[0]
+        if route is Route.LIST:
+            await self._list([subject], trusted=True)
+            return
+        order = self._book.next_order()
+        try:
+            job = await self._asked(subject, route)
+        except NugenError as error:
+            self._book.failed(subject, error, order)
+        else:
+            self._book.saw(subject, job, order)
+
+    async def _asked(self, subject: Subject[J], route: Route) -> J:
+        kind, job_id = self._kind, subject.key
+        call = kind.detail(job_id) if route is Route.DETAIL else kind.look(job_id)
+        assert call is not None  # noqa: S101 # Book.routes() offered it
+        job = await self._fetched(subject.job, call)
+        if not job.phase.ended or kind.complete(job):
+            return job
+        more = kind.detail(job_id)
+        if more is None or route is Route.DETAIL:
+            return job
+        try:
+            detail = await self._fetched(job, more)
+        except NugenError as error:
+            told = printable(job_id)
+            log.info("%s %s ended, but its detail cannot be read: %s", kind.noun, told, error)
+            return job
+        return detail if detail.phase.ended else job
+
+    async def _fetched(self, before: J, call: Call[J]) -> J:
+        sent = self._loop.time()
+        payload, response = await self._api.look(call)
+        self.latency += _SMOOTHING * (response.received - sent - self.latency)
+        seen = Seen(response.received, response.headers.get("date"))
+        return before.succeeded_by(_structured(payload, before, self._kind.record), seen)
+
+    # -- the list -------------------------------------------------------------------------------
+
+    async def _list(self, asked: list[Subject[J]], *, trusted: bool = False) -> None:
+        """One look at the whole list: whoever is watched and on it is observed, due or not.
+
+        An end seen here is confirmed by a look of its own (unless *trusted*, because those looks fail), and
+        so is the absence of a job that was due: a list lags, and has default sizes.
+        """
+        book, agenda = self._book, self._book.agenda
+        missing = {subject.key: subject for subject in asked}
+        agenda.list_after = math.inf  # one list at a time
+        first = book.order + 1
+        try:
+            async for rows, seen, order in self._rows():
+                for job_id, row in rows:
+                    subject = book.subjects.get(job_id)
+                    if subject is None or (subject.asked and job_id not in missing):
+                        continue
+                    missing.pop(job_id, None)
+                    self._saw_row(subject, row, seen, order, trusted=trusted)
+                await asyncio.sleep(0)
+        except NugenError as error:
+            agenda.list_after = self._loop.time() + _LIST_AGAIN
+            for subject in missing.values():
+                book.failed(subject, error, first)
+            self._done()
+            return
+        except BaseException:
+            agenda.list_after = self._loop.time()
+            raise
+        agenda.list_after = self._loop.time()
+        for subject in missing.values():
+            if trusted:
+                absent = subject.missed or DecodeError(problems=("the job is not on the list",))
+                book.failed(subject, absent, first, missing=True)
+            else:
+                self._queue.append(subject)
+        self._feed()
+        self._done()
+
+    async def _rows(self) -> AsyncGenerator[tuple[list[tuple[str, Json]], Seen, int]]:
+        """The raw rows of the list with their ids, in slices, page after page."""
+        agenda = self._book.agenda
+        facts = agenda.listing
+        assert facts is not None  # noqa: S101 # only a kind with a list gets here
+        offset = 0
+        while True:
+            size = facts.limit or 0
+            call = self._kind.page(offset, size)
+            assert call is not None  # noqa: S101 # as above
+            order = self._book.next_order()
+            payload, response = await self._api.look(call)
+            rows = rows_of(payload, self._kind.record)
+            total = payload.get("total") if isinstance(payload, dict) else None
+            facts = agenda.listing = facts.seen_page(
+                len(rows),
+                len(response.body),
+                offset=offset,
+                total=total if isinstance(total, int) else None,
+            )
+            seen = Seen(response.received, response.headers.get("date"))
+            for first in range(0, len(rows), _SLICE):
+                named = [
+                    (row_id(row, self._kind.record), row) for row in rows[first : first + _SLICE]
+                ]
+                yield [(name, row) for name, row in named if name is not None], seen, order
+            offset += len(rows)
+            if not rows or not size or len(rows) < size or offset >= (facts.rows or 0):
+                return
+
+    def _saw_row(
+        self, subject: Subject[J], row: Json, seen: Seen, order: int, *, trusted: bool
+    ) -> None:
+        if self._unchanged(subject, row):
+            self._book.saw(subject, subject.job, order, seen)
+            return
+        try:
+            record = _structured(row, subject.job, self._kind.record)
+            job = subject.job.succeeded_by(record, seen)
+        except NugenError as error:
+            self._book.failed(subject, error, order)
+            return
+        if job.phase.ended and not trusted:
+            self._confirm(subject)
+            return
+        subject.row = row
+        self._book.saw(subject, job, order)
+
+    def _unchanged(self, subject: Subject[J], row: Json) -> bool:
+        """Whether the row says what the last one said, as far as waiting goes: then it is not structured."""
+        before, record = subject.row, self._kind.record
+        if before is None or subject.job.phase.ended:
+            return False
+        return row == before or peek(row, record) == peek(before, record)
+
+    def _confirm(self, subject: Subject[J]) -> None:
+        if subject.asked and (subject.task is not None or subject in self._queue):
+            return
+        subject.asked = True
+        self._book.agenda.drop(subject.key)
+        self._queue.append(subject)
+
+
+def _structured(payload: Json, before: Watched, record: type[J]) -> J:
+    """The snapshot that *payload* makes; a status answer that does not repeat the id is about *before*."""
+    if isinstance(payload, dict) and row_id(payload, record) is None:
+        payload = {**payload, "id": before.id}
+    return structure(payload, record)
