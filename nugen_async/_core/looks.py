@@ -197,30 +197,31 @@ class Looks(Generic[J]):
         agenda = self._book.agenda
         facts = agenda.listing
         assert facts is not None  # noqa: S101 # only a kind with a list gets here
-        offset = 0
-        while True:
-            size = facts.limit or 0
-            call = self._kind.page(offset, size)
+        offset, goes_on = 0, True
+        met: set[str] = set()
+        while goes_on:
+            call = self._kind.page(offset, facts.limit or 0)
             assert call is not None  # noqa: S101 # as above
             order = self._book.next_order()
             payload, response = await self._api.look(call)
             rows = rows_of(payload, self._kind.record)
             total = payload.get("total") if isinstance(payload, dict) else None
+            total = total if isinstance(total, int) else None
             facts = agenda.listing = facts.seen_page(
-                len(rows),
-                len(response.body),
-                offset=offset,
-                total=total if isinstance(total, int) else None,
+                len(rows), len(response.body), offset=offset, total=total
             )
+            before = len(met)
             seen = Seen(response.received, response.headers.get("date"))
             for first in range(0, len(rows), _SLICE):
                 named = [
                     (row_id(row, self._kind.record), row) for row in rows[first : first + _SLICE]
                 ]
-                yield [(name, row) for name, row in named if name is not None], seen, order
+                known = [(name, row) for name, row in named if name is not None]
+                met.update(name for name, _ in known)
+                yield known, seen, order
+            new = len(met) - before
+            goes_on = facts.goes_on(len(rows), new, offset=offset, total=total)
             offset += len(rows)
-            if not rows or not size or len(rows) < size or offset >= (facts.rows or 0):
-                return
 
     def _saw_row(
         self, subject: Subject[J], row: Json, seen: Seen, order: int, *, trusted: bool

@@ -70,6 +70,17 @@ class ListFacts:
             known = max(known, self.rows or 0)
         return evolve(self, rows=known, row_bytes=size / rows if rows else self.row_bytes)
 
+    def goes_on(self, rows: int, new: int, *, offset: int, total: int | None = None) -> bool:
+        """Whether to ask for the page after one of *rows* rows, of which *new* were not on those before.
+
+        *total* is believed while no page contradicts it. A page with nothing new is the last one: the server
+        may count wrongly, or know nothing of offsets.
+        """
+        if self.limit is None or not new:
+            return False
+        end = offset + rows
+        return rows >= self.limit if total is None or total < end else end < total
+
     def _rows(self, watched: int) -> int:
         return max(watched if self.rows is None else self.rows, 0)
 

@@ -281,3 +281,26 @@ def test_a_watch_and_an_agenda_follow_a_job_to_its_end() -> None:
             agenda.drop("job")
     assert 5 <= ages[0] <= 26
     assert 120 < ages[-1] <= 142
+
+
+@pytest.mark.parametrize(
+    ("rows", "new", "offset", "total", "goes_on"),
+    [
+        (100, 100, 0, None, True),
+        (99, 99, 100, None, False),
+        (0, 0, 100, None, False),
+        (100, 100, 0, 100, False),
+        (100, 100, 0, 101, True),
+        (50, 50, 0, 101, True),
+        (100, 100, 0, 10, True),
+        (99, 99, 100, 10, False),
+        (100, 0, 100, None, False),
+        (100, 0, 100, 10_000, False),
+    ],
+)
+def test_a_list_goes_on_until_a_short_page_its_total_or_nothing_new(
+    rows: int, new: int, offset: int, total: int | None, *, goes_on: bool
+) -> None:
+    listing = ListFacts(limit=100)
+    assert listing.goes_on(rows, new, offset=offset, total=total) is goes_on
+    assert not ListFacts().goes_on(rows, new, offset=offset, total=total)
