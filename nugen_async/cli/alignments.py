@@ -7,9 +7,11 @@ from pathlib import Path
 
 from ..client import Nugen
 from ..errors import InvalidRequestError
+from ..resources._base import Job
 from .common import DEFAULTS, Common, Files, Flag, Names, Patience, command
-from .follow import started, waited
-from .screen import Screen, plural
+from .follow import follow, started, waited
+from .refs import ref_of
+from .screen import plural
 from .uploads import send
 
 
@@ -58,10 +60,9 @@ async def align(
     """
     if not document and not document_id:
         raise InvalidRequestError("an alignment needs documents: give --document or --document-id")
-    screen = common.screen
     async with common.nugen() as nugen:
-        ids = [*(document_id or ()), *await uploaded(screen, nugen, document or ())]
-        benchmark_id = await _benchmark(screen, nugen, benchmark, ids[0], name)
+        ids = [*(document_id or ()), *await _uploaded(common, nugen, document or ())]
+        benchmark_id = await _benchmark(common, nugen, benchmark, ids[0], name)
         job = await nugen.alignments.create(
             name=name,
             base_model=base_model,
@@ -74,21 +75,31 @@ async def align(
         return started(common, job)
 
 
-async def uploaded(screen: Screen, nugen: Nugen, files: Sequence[Path]) -> list[str]:
+async def _uploaded(common: Common, nugen: Nugen, files: Sequence[Path]) -> list[str]:
     """The ids of *files* once they are uploaded and processed."""
     if not files:
         return []
-    documents = await send(screen, nugen, files)
-    screen.say(f"Waiting until {plural(len(files), 'file')} can be used ...")
-    return [document.id for document in await nugen.documents.wait(documents)]
+    documents = await send(common.screen, nugen, files)
+    common.screen.say(f"Waiting until {plural(len(files), 'file')} can be used ...")
+    return await _ready(common, nugen, documents)
 
 
 async def _benchmark(
-    screen: Screen, nugen: Nugen, given: str | None, document_id: str, name: str
+    common: Common, nugen: Nugen, given: str | None, document_id: str, name: str
 ) -> str | None:
     """The id of the benchmark that *given* names, uploaded first when it is a file."""
     if given is None or not Path(given).is_file():  # noqa: ASYNC240 - one look at a local file
         return given
-    screen.say(f"Uploading the questions in {given} ...")
+    common.screen.say(f"Uploading the questions in {given} ...")
     made = await nugen.benchmarks.upload(given, name=f"{name} questions", document_id=document_id)
-    return (await made.wait_until_ready()).id
+    (ready,) = await _ready(common, nugen, [made])
+    return ready
+
+
+async def _ready(common: Common, nugen: Nugen, jobs: Sequence[Job]) -> list[str]:
+    """The ids of *jobs* once they ended well; raises the error of the first that did not."""
+    ends = await follow(common.screen, [(nugen, jobs)], base_url=common.base_url)
+    for result in ends.values():
+        if result.error is not None:
+            raise result.error
+    return [ends[ref_of(job)].job.id for job in jobs]

@@ -66,9 +66,9 @@ def run(arguments: Sequence[str]) -> int:
 
 async def execute(arguments: Sequence[str]) -> int:
     """Run one command line inside a running loop; errors become a sentence and an exit code."""
-    debug = "--debug" in arguments
+    words, debug = _split(arguments)
     try:
-        result = await app.run_async(arguments)
+        result = await app.run_async(words)
     except CycloptsError as error:
         command = " ".join((app.name[0], *(error.command_chain or ())))
         return _told(f"{sentence(str(error))} Help: {command} -h", Exit.USAGE, debug=debug)
@@ -86,6 +86,13 @@ async def execute(arguments: Sequence[str]) -> int:
     return int(result) if isinstance(result, int) else Exit.OK
 
 
+def _split(arguments: Sequence[str]) -> tuple[list[str], bool]:
+    """The command line without ``--debug``, which every command takes, and whether it was there."""
+    words = list(arguments)
+    options = words[: words.index("--")] if "--" in words else words
+    return [w for w in options if w != "--debug"] + words[len(options) :], "--debug" in options
+
+
 def _told(text: str, code: Exit, *, debug: bool) -> int:
     screen = Screen()
     if debug:
@@ -95,5 +102,5 @@ def _told(text: str, code: Exit, *, debug: bool) -> int:
 
 
 def _os_error(error: OSError) -> str:
-    name = f"{error.filename}: " if error.filename else ""
-    return f"{name}{error.strerror or error}"
+    said = error.strerror or str(error)
+    return f"{error.filename!r}: {said}" if error.filename else said

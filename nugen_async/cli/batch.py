@@ -23,7 +23,7 @@ from ..launching.stages import Moment
 from ..manifests import ManifestError, load_manifest
 from ..workflows import Workflow
 from .board import Board
-from .common import DEFAULTS, WORK, Common, Flag, Patience, epilogue
+from .common import DEFAULTS, VERBS, WORK, Common, Flag, Patience, epilogue
 from .exits import Exit, overall
 from .outcomes import COLUMNS, WORDS, as_csv, as_json, summary
 from .screen import Screen, plural
@@ -32,6 +32,7 @@ app = App(
     name="batch",
     help="Run many workflows from a manifest; after a crash or Ctrl-C they go on where they were.",
     group=WORK,
+    group_commands=VERBS,
     help_epilogue=epilogue(
         "nugen-async batch run runs.yaml",
         "nugen-async batch status",

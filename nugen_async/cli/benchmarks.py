@@ -20,7 +20,7 @@ benchmarks = App(
     help_epilogue=epilogue(
         "nugen-async benchmarks",
         "nugen-async benchmarks create --document-id doc-1 --questions 20 --wait",
-        "nugen-async benchmarks upload questions.json --name held-out --document-id doc-1",
+        "nugen-async benchmarks upload held-out.json --name own --document-id doc-1",
     ),
 )
 app.command(benchmarks)
@@ -112,7 +112,7 @@ async def create(
 @benchmarks.command(
     name="upload",
     help_epilogue=epilogue(
-        "nugen-async benchmarks upload questions.json --name held-out --document-id doc-1"
+        "nugen-async benchmarks upload held-out.json --name own --document-id doc-1"
     ),
 )
 async def upload(

@@ -33,6 +33,8 @@ _MARKS: dict[End, tuple[str, str, str]] = {
     "parked": ("‖", "=", "yellow"),
     "open": ("…", ".", "yellow"),
 }
+_ECHO = 2
+"""Columns that stay free, so that the echo of Ctrl-C begins no new line, which would be left behind."""
 _BAR = 8
 """A shorter bar says nothing."""
 
@@ -165,7 +167,7 @@ class Board:
             if now - self._summed >= _SUMMARY or self.count(None) == 0:
                 self._summed = now
                 console.print(f"{now - self._began:6.1f} s  {self.summary()}")
-        elif row.status and (row.news() or row.end is not None):
+        elif row.status and (row.news() or row.note):
             parts = [f"{now - self._began:6.1f} s", row.title, row.where, printable(row.status)]
             if row.progress is not None and row.end is None:
                 parts.append(f"{row.progress:.0%}")
@@ -199,7 +201,8 @@ class Board:
         hidden = len(rows) - room
         if hidden > 0:
             rows = sorted(rows, key=lambda row: row.end is not None)[:room]
-        layout = Layout.of(rows, self._now, options.max_width)
+        usable = options.max_width - _ECHO
+        layout = Layout.of(rows, self._now, usable)
         grid = Table.grid(padding=(0, 1), expand=False)
         for justify, width in layout.columns():
             grid.add_column(justify=justify, width=width, no_wrap=True, overflow="ellipsis")
@@ -208,8 +211,9 @@ class Board:
         yield grid
         if len(self.rows) > 1:
             more = f"and {hidden} more; " if hidden > 0 else ""
-            text = f"{more}{plural(len(self.rows), 'job')}: {self.summary()}"
-            yield Text(text, style="dim", no_wrap=True, overflow="ellipsis")
+            text = Text(f"{more}{plural(len(self.rows), 'job')}: {self.summary()}", style="dim")
+            text.truncate(usable, overflow="ellipsis")
+            yield text
 
     def _cells(self, row: Row, layout: Layout, *, ascii_only: bool) -> Iterator[RenderableType]:
         now = self._now

@@ -26,7 +26,8 @@ Names = Annotated[list[str], Parameter(negative="", consume_multiple=True, show_
 Files = Annotated[list[Path], Parameter(negative="", consume_multiple=True, show_default=False)]
 
 _EPILOGUE = f"""\
-Keys come from the environment: NUGEN_API_KEY and SEEKR_API_KEY. No key yet? "nugen-async demo" needs none.
+Keys come from the environment: NUGEN_API_KEY and SEEKR_API_KEY.
+No key yet? "nugen-async demo" needs none.
 
 Exit codes:
 {exits.table()}

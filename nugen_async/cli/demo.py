@@ -42,9 +42,9 @@ _TOPICS = (
 
 
 @command(
-    "nugen-async demo                      # simulated: no key, no network, about 20 s",
+    "nugen-async demo                  # simulated: no key, no network, about 20 s",
     "nugen-async demo --jobs 200 --json",
-    "nugen-async demo --base-url https://api.nugen.in --jobs 2   # real: it costs money",
+    "nugen-async demo -n 2 --base-url https://api.nugen.in  # real: it costs money",
     group=TRY,
 )
 async def demo(

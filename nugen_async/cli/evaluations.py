@@ -19,7 +19,7 @@ _OTHER_SIDE = frozenset({"model_id", "winner", "raw"})
 
 @command(
     "nugen-async evaluate --model model-9 --benchmark bench-7 --wait",
-    "nugen-async evaluate --model model-9 --benchmark bench-7 --metric tone brevity --json",
+    "nugen-async evaluate --model model-9 --benchmark bench-7 --metric tone --json",
 )
 async def evaluate(
     *,

@@ -100,9 +100,10 @@ def advice_for(error: errors.NugenError) -> str:
 
 
 def sentence(text: str) -> str:
-    """*text* as one line that begins with a capital and ends with a stop, safe for a terminal."""
+    """*text* as one line that begins with a capital, unless with a name, and ends with a stop."""
     text = " ".join(errors.printable(text, _LONGEST).split())
-    text = text[:1].upper() + text[1:]
+    if text.partition(" ")[0].isalpha():  # not the name of a file or a field
+        text = text[:1].upper() + text[1:]
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 

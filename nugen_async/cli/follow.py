@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from attrs import frozen
@@ -85,39 +86,41 @@ async def follow(
     timeout: float | None = None,
     base_url: str | None = None,
     on_result: Callable[[Result], None] | None = None,
-) -> list[Result]:
+) -> dict[str, Result]:
     """Wait for jobs of one or several clients; returns how each ended, in the order of their ends.
 
-    Interrupted, it says which jobs go on and how to watch them again.
+    The keys are the names that the jobs have now: a document may end under another id. Interrupted, it says
+    which jobs go on and how to watch them again.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
     board = Board(screen)
-    pending = {ref_of(job): job for _, jobs in groups for job in jobs}
-    results: list[Result] = []
+    asked = {ref_of(job): (client, job) for client, jobs in groups for job in jobs}
+    pending = dict.fromkeys(asked)
+    results: dict[str, Result] = {}
 
-    def changed(job: Job) -> None:
+    def changed(ref: str, job: Job) -> None:
         hints = job.hints()
-        board.tell(ref_of(job), job.status, progress=hints.progress, left=hints.left)
+        board.tell(ref, job.status, progress=hints.progress, left=hints.left)
 
-    async def watch(client: Client, jobs: Sequence[Job]) -> None:
-        async for outcome in client.wait_many(jobs, timeout=timeout, on_update=changed):
-            result = _result(outcome, loop.time() - began)
-            pending.pop(result.ref, None)
+    async def watch(client: Client, ref: str, job: Job) -> None:
+        waits = client.wait_many((job,), timeout=timeout, on_update=partial(changed, ref))
+        async for outcome in waits:
+            del pending[ref]
+            result = results[ref] = _result(outcome, loop.time() - began)
             end = _ENDS.get(result.exit, "bad")
             note = outcome.job.reason if result.error is not None else ""
-            board.finish(result.ref, end, outcome.job.status, note)
-            results.append(result)
+            board.finish(ref, end, outcome.job.status, note)
             if on_result is not None:
                 on_result(result)
 
     try:
         async with board.shown():
-            for (ref, job), title in zip(pending.items(), titles(pending), strict=True):
+            for (ref, (_, job)), title in zip(asked.items(), titles(asked), strict=True):
                 board.add(ref, title)
                 if job.status:
-                    changed(job)
-            await asyncio.gather(*(watch(client, jobs) for client, jobs in groups if jobs))
+                    changed(ref, job)
+            await asyncio.gather(*(watch(client, ref, job) for ref, (client, job) in asked.items()))
     except asyncio.CancelledError:
         if pending:
             tell_how_to_go_on(screen, pending, base_url)
@@ -199,10 +202,8 @@ async def waited(
 
     for result in known:
         ended(result)
-    results = [
-        *known,
-        *await follow(screen, groups, timeout=timeout, base_url=common.base_url, on_result=ended),
-    ]
+    ends = await follow(screen, groups, timeout=timeout, base_url=common.base_url, on_result=ended)
+    results = [*known, *ends.values()]
     shown = [result for result in results if told or result.error is not None]
     if not common.jsonl and shown:
         screen.rows(shown, RESULTS, as_json=Result.as_json)

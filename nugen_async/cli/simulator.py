@@ -10,7 +10,7 @@ from .exits import Exit
 
 
 @command(
-    "nugen-async simulator                              # then, in another terminal:",
+    "nugen-async simulator                      # then, in another terminal:",
     "export NUGEN_BASE_URL=http://127.0.0.1:8080 NUGEN_API_KEY=any",
     "nugen-async models --base",
     "",

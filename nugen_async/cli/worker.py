@@ -23,8 +23,8 @@ app = App(
     help="Run workflows on many machines, from a journal in PostgreSQL.",
     group=WORK,
     help_epilogue=epilogue(
-        "nugen-async worker --database postgresql://db/nugen --submit runs.yaml --no-work",
-        "nugen-async worker --database postgresql://db/nugen --creates-per-second 5",
+        "nugen-async worker --database postgresql://db/x --submit runs.yaml --no-work",
+        "nugen-async worker --database postgresql://db/x --creates-per-second 5",
     ),
 )
 

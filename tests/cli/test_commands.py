@@ -64,6 +64,32 @@ async def test_align_without_documents_sends_nothing(run: Run) -> None:
     assert ran.err == ("Error: An alignment needs documents: give --document or --document-id.\n")
 
 
+async def test_a_document_may_end_under_another_id(run: Run, contract: str) -> None:
+    async with Simulator(world=World(generation="G2")) as sim:
+        waited = await run("documents", "upload", contract, "--wait", "--jsonl", on=sim)
+        (document,) = sim.world.documents
+        aligned = await run(*ALIGN, "--document", contract, on=sim)
+        looks = sim.log.count(operation="document_status")
+    assert (waited.code, aligned.code) == (0, 0)
+    assert waited.lines[0]["ref"] == f"document/{document}"
+    assert looks, "they were asked for by the ids of their tasks"
+
+
+async def test_documents_that_cannot_be_processed_are_not_aligned(run: Run, contract: str) -> None:
+    async with Simulator(world=World(failures={"document": 1.0})) as sim:
+        ran = await run(*ALIGN, "--document", contract, on=sim)
+        assert not sim.log.created("create_alignment")
+    assert (ran.code, ran.out) == (1, "")
+    assert "Error: Document" in ran.err
+
+
+async def test_without_a_terminal_each_end_is_told_once(run: Run, contract: str) -> None:
+    async with Simulator(world=World(seed=1)) as sim:
+        ran = await run(*ALIGN, "--document", contract, "--wait", on=sim)
+    told = [line for line in ran.err.splitlines() if "alignment-" in line and "READY" in line]
+    assert len(told) == 1
+
+
 async def test_documents_are_uploaded_and_listed(run: Run, contract: str) -> None:
     async with Simulator() as sim:
         uploaded = await run("documents", "upload", contract, "--jsonl", on=sim)

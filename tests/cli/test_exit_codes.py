@@ -91,6 +91,34 @@ def test_what_the_server_says_cannot_steer_the_terminal() -> None:
     assert advice_for(error) == ""
 
 
+def test_a_name_keeps_its_small_letters() -> None:
+    told = {
+        "notes.pdf is of a type that the API refuses": "notes.pdf is of",
+        "base_url must begin with https://": "base_url must",
+        "there is no file": "There is no file.",
+    }
+    for text, begins in told.items():
+        assert sentence_of(errors.InvalidRequestError(text)).startswith(begins)
+
+
+async def test_a_file_that_is_not_there_is_named_as_it_was_given(run: Run) -> None:
+    ran = await run("report", "runs")
+    assert (ran.code, ran.err) == (2, "Error: 'runs': No such file or directory.\n")
+
+
+@pytest.mark.parametrize(
+    "arguments", [("batch", "export", "--debug"), ("--debug", "batch", "status")]
+)
+async def test_every_command_shows_its_traceback_on_demand(
+    arguments: tuple[str, ...], run: Run
+) -> None:
+    ran = await run(*arguments, "--journal", "nowhere.db")
+    assert ran.code == 2
+    assert "Traceback" in ran.err
+    assert "there is no such file" in ran.err
+    assert "Unknown" not in ran.err
+
+
 async def test_no_key(run: Run) -> None:
     ran = await run("models")
     assert (ran.code, ran.out) == (3, "")

@@ -48,6 +48,15 @@ async def test_every_command_has_help_and_an_example(
             app.parse_args(shlex.split(example)[1:], exit_on_error=False, print_error=False)
 
 
+@pytest.mark.parametrize("path", PATHS, ids=" ".join)
+def test_no_example_is_broken_on_a_terminal_of_80_columns(path: tuple[str, ...]) -> None:
+    command: App = app
+    for name in path:
+        command = command[name]
+    assert isinstance(command.help_epilogue, str)
+    assert [line for line in command.help_epilogue.splitlines() if len(line) > 80] == []
+
+
 @pytest.mark.parametrize("path", PATHS[1:], ids=" ".join)
 def test_every_command_and_parameter_is_described(path: tuple[str, ...]) -> None:
     command: App = app
