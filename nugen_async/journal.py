@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from .launching.course import End, Progress, Record, retried
 from .launching.file import JournalError, JournalFile, JournalLockedError
 from .launching.ledger import Claims, Row, check_changed, check_once
-from .launching.spec import Workflow
+from .launching.spec import Workflow, storable
 
 __all__ = ["Journal", "JournalError", "JournalLockedError"]
 
@@ -133,7 +133,7 @@ class Journal:
 
     async def shared(self, key: str) -> Record | None:
         """The record of a thing that several workflows use."""
-        rows = await self._select("SELECT record FROM shared WHERE key = ?", key)
+        rows = await self._select("SELECT record FROM shared WHERE key = ?", _named(key))
         with self._reading(f"what is shared as {key!r}"):
             return Record.from_json(json.loads(rows[0][0])) if rows else None
 
@@ -146,7 +146,7 @@ class Journal:
             db.execute(
                 "INSERT INTO shared (key, record) VALUES (?, ?)"
                 " ON CONFLICT (key) DO UPDATE SET record = excluded.record",
-                (key, text),
+                (_named(key), text),
             )
 
         await self._file.run(write)
@@ -207,4 +207,13 @@ class Journal:
 
 
 def _dumped(value: Any) -> str:
-    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    text = json.dumps(value, separators=(",", ":"), ensure_ascii=False)
+    if storable(text):
+        return text
+    # Half a surrogate pair, as in the path of a file whose name is no UTF-8, can only be kept escaped.
+    return json.dumps(value, separators=(",", ":"))
+
+
+def _named(key: str) -> str:
+    """The key of what is shared, which may hold the name of such a file."""
+    return key.encode("utf-8", "backslashreplace").decode()

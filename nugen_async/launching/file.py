@@ -94,7 +94,7 @@ class JournalFile:
             raise
 
     async def run(self, do: Callable[[Connection], T]) -> T:
-        """What *do* returns; what it wrote is on the disk then. *do* must not raise for a row's sake."""
+        """What *do* returns; what it wrote is on the disk then."""
         if self._closed:
             raise JournalError(path=str(self.path), reason="it is closed")
         done: asyncio.Future[T] = self._loop.create_future()
@@ -146,7 +146,7 @@ class JournalFile:
             db.close()
 
     def _commit(self, db: Connection, group: list[_Job]) -> None:
-        """Do all of *group* in one transaction, which the heartbeat shares."""
+        """Do all of *group* in one transaction, which the heartbeat shares; if one fails, each in its own."""
         told: list[Any] = []
         error: JournalError | None = None
         try:
@@ -154,13 +154,17 @@ class JournalFile:
             self._beat(db)
             told = [job.do(db) for job in group]
             db.execute("COMMIT")
-        except sqlite3.Error as failed:
-            error = JournalError(path=str(self.path), reason=f"it cannot be written: {failed}")
         except JournalError as failed:
             error = failed
+        except Exception as failed:  # noqa: BLE001 # whoever asked gets it; the thread serves others, too
+            error = JournalError(path=str(self.path), reason=f"it cannot be written: {failed}")
         if error is not None:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
+            if len(group) > 1:
+                for job in group:
+                    self._commit(db, [job])
+                return
         self._answer(_tell, group, told, error)
 
     def _beat(self, db: Connection) -> None:

@@ -159,9 +159,21 @@ def _text(value: Any) -> str | None:
     return None
 
 
+def storable(text: str) -> bool:
+    """Whether *text* can be written down: half a surrogate pair cannot, but JSON can spell it."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _key(value: Any) -> str | None:
-    too_long = isinstance(value, str) and len(value) > _LONGEST_KEY
-    return f"longer than {_LONGEST_KEY} characters" if too_long else _text(value)
+    if isinstance(value, str) and len(value) > _LONGEST_KEY:
+        return f"longer than {_LONGEST_KEY} characters"
+    if isinstance(value, str) and not storable(value):
+        return f"not fit to be written down: {value!r}"
+    return _text(value)
 
 
 def _list(value: Any) -> str | None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from nugen_async import InvalidRequestError
 from nugen_async.journal import Journal, JournalError, JournalLockedError
 from nugen_async.launching.course import End, Progress, Record
 from nugen_async.launching.owner import Owner
@@ -241,3 +242,36 @@ async def test_what_a_death_in_a_commit_left_is_mended(filled: Path) -> None:
     journal = await Journal.open(filled)
     assert {row.spec.base_model for row in await journal.rows()} == {"b"}
     await journal.aclose()
+
+
+async def test_one_write_that_cannot_be_done_harms_no_other(filled: Path) -> None:
+    journal = await Journal.open(filled)
+
+    def impossible(_: sqlite3.Connection) -> None:
+        raise ValueError("no such thing")
+
+    results = await asyncio.gather(
+        *(journal.write_shared(name, Record()) for name in "ab"),
+        journal._file.run(impossible),
+        *(journal.write_shared(name, Record()) for name in "cd"),
+        return_exceptions=True,
+    )
+    assert [type(each) for each in results] == [type(None)] * 2 + [JournalError] + [type(None)] * 2
+    assert [await journal.shared(name) for name in "abcd"] == [Record()] * 4
+    await journal.aclose()
+
+
+async def test_a_name_that_is_no_text_is_kept_all_the_same(tmp_path: Path) -> None:
+    path = os.fsdecode(tmp_path / "r\xe9sum\udce9.txt")
+    spec = Workflow(name="n\ud800", base_model="b", documents=[path])
+    journal = await Journal.open(tmp_path / "runs.db")
+    (key,) = await journal.admit([spec])
+    await journal.write_shared(f"document:{path}", Record(token="t"))
+    assert (await journal.row(key)).spec == spec
+    assert await journal.shared(f"document:{path}") == Record(token="t")
+    await journal.aclose()
+
+
+def test_a_key_that_is_no_text_is_refused() -> None:
+    with pytest.raises(InvalidRequestError, match="written down"):
+        Workflow(name="n", key="k\ud800", base_model="b", document_ids=["d"])
