@@ -38,9 +38,18 @@ _PLAIN = re.compile(r"[A-Za-z0-9_~-][A-Za-z0-9_.~-]*")
 """A segment that needs no quotes and goes nowhere else, as nearly all ids are."""
 
 
+def identifier(value: object) -> str:
+    """*value* as an id: a text, or a whole number, as the first generations have them."""
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    if not isinstance(value, str):
+        raise InvalidRequestError(f"an id is a text, not {type(value).__name__}")
+    return value
+
+
 def segment(value: object) -> str:
-    """*value* as one quoted segment of a path."""
-    text = str(value)
+    """*value*, an id or a name, as one quoted segment of a path."""
+    text = identifier(value)
     if _PLAIN.fullmatch(text):
         return text
     if not text.strip() or text in {".", ".."}:

@@ -18,7 +18,7 @@ from .._core.schedule import Hints, Phase
 from .._core.sinks import OnUpdate
 from .._core.token import Token
 from .._core.waiters import Kind, ScheduleLike
-from .._core.wire import Call, Effect, Json, Part, Routes
+from .._core.wire import Call, Effect, Json, Part, Routes, identifier
 from ..errors import ClientStateError, InvalidRequestError
 
 T = TypeVar("T")
@@ -369,9 +369,10 @@ class JobCollection(Collection, Generic[J]):
         `created` (aware), where it is known, sets the pace of the first looks.
         Raises `InvalidRequestError` for an empty id.
         """
-        if not job_id or not job_id.strip():
+        named = identifier(job_id)
+        if not named.strip():
             raise InvalidRequestError("an id must not be empty")
-        blank = cast("J", self.record(id=job_id))
+        blank = cast("J", self.record(id=named))
         return blank.bound_to(self, Seen(0.0), created)
 
     async def refreshed(self, job: J) -> J:

@@ -6,7 +6,7 @@ import os
 import re
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from hypothesis import given
@@ -73,6 +73,25 @@ async def test_what_cannot_be_a_segment_is_refused(given_id: str) -> None:
         with pytest.raises(InvalidRequestError):
             await nugen.alignments.get(given_id)
         assert server.log == []
+
+
+@pytest.mark.parametrize("given_id", [None, True, 1.5, b"al-1", object(), ["al-1"]])
+async def test_what_is_no_id_at_all_is_refused(given_id: Any) -> None:
+    async with FaultServer(healthy) as server, Nugen("k", base_url=server.url) as nugen:
+        with pytest.raises(InvalidRequestError, match="an id is a text, not"):
+            await nugen.alignments.get(given_id)
+        with pytest.raises(InvalidRequestError, match="an id is a text, not"):
+            nugen.alignments.handle(given_id)
+        assert server.log == []
+
+
+async def test_a_number_is_an_id_as_the_first_uploads_answered() -> None:
+    async with FaultServer(healthy, {"GET": {"id": "17"}}) as server:
+        async with Nugen("k", base_url=server.url) as nugen:
+            await nugen.alignments.get(cast("str", 17))
+            assert nugen.documents.handle(cast("str", 17)).id == "17"
+        (seen,) = server.log
+    assert seen.target == f"{BASE}17"
 
 
 @given(st.text(min_size=1))
