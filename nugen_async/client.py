@@ -10,15 +10,16 @@ from types import TracebackType
 from typing import Any, ClassVar, Generic, Literal, ParamSpec, Self, TypeVar, cast, overload
 
 import aiohttp
-from attrs import evolve, frozen
+from attrs import evolve, field, frozen
 
 from ._core.api import Api, Dialect, Options, watching
 from ._core.outcome import Outcome
 from ._core.poller import Poller
 from ._core.retry import Retry
+from ._core.secret import Secret
 from ._core.sinks import Notifier, OnUpdate, Outcomes
 from ._core.token import read_token
-from ._core.transport import Secret, Settings, Timeout, Transport
+from ._core.transport import Settings, Timeout, Transport
 from ._core.waiters import ScheduleLike
 from ._core.wire import Contract, Json, Response
 from .errors import ConfigurationError, InvalidRequestError
@@ -45,12 +46,12 @@ class RawResponse(Generic[T]):
 
     record: T
     status: int
-    headers: Mapping[str, str]
+    headers: Mapping[str, str] = field(repr=False)
     """Case-insensitive."""
     request_id: str | None
-    body: bytes
-    """The untouched body, decompressed."""
-    payload: Json
+    body: bytes = field(repr=False)
+    """The whole body, decompressed, and untouched but for the API key where the server repeats that."""
+    payload: Json = field(repr=False)
     """The body as JSON, before any of it was forgiven."""
 
 
@@ -63,7 +64,7 @@ class _Client:
 
     def __init__(
         self,
-        api_key: str | None,
+        api_key: Secret,
         *,
         base_url: str | None,
         timeout: float | Timeout | None,
@@ -77,16 +78,16 @@ class _Client:
         contract: Contract | None,
         rng: random.Random | None,
     ) -> None:
-        key = Secret((api_key or os.environ.get(self._key_variable, "")).strip())
+        key = api_key or _secret(os.environ.get(self._key_variable))
         if not key:
             raise ConfigurationError(
                 f"no API key: set the environment variable {self._key_variable}, or pass api_key="
             )
-        if not key.isascii() or not key.isprintable():
+        if not key.reveal().isascii() or not key.reveal().isprintable():
             raise ConfigurationError("the API key holds characters that no header can carry")
         settings = Settings(
             base_url=base_url or os.environ.get(self._url_variable) or self._default_url,
-            authorization=Secret(self._authorization(key)),
+            authorization=Secret(self._authorization(key.reveal())),
             headers={
                 "User-Agent": f"nugen-async/{_version()}",
                 "Accept": "application/json",
@@ -290,9 +291,9 @@ def _timeout(value: float | Timeout | None) -> Timeout:
     return Timeout(attempt=value, connect=min(10.0, value))
 
 
-def _hidden(key: str | None) -> str | None:
-    """*key* as a text that a dump of the caller's variables does not show."""
-    return key if key is None else Secret(key)
+def _secret(key: str | None) -> Secret:
+    """*key* as nothing that a dump of the caller's variables shows."""
+    return Secret((key or "").strip())
 
 
 def _retries(value: int) -> int:
@@ -339,13 +340,14 @@ class Nugen(_Client):
         middlewares: Sequence[Any] = (),
         rng: random.Random | None = None,
     ) -> None:
-        api_key = _hidden(api_key)
+        key = _secret(api_key)
+        del api_key
         if contract not in {"documented", "plural", "auto"}:
             raise ConfigurationError(
                 f'contract is "documented", "plural" or "auto", not {contract!r}'
             )
         super().__init__(
-            api_key,
+            key,
             base_url=base_url,
             timeout=timeout,
             max_retries=max_retries,
@@ -410,10 +412,11 @@ class SeekrFlow(_Client):
         middlewares: Sequence[Any] = (),
         rng: random.Random | None = None,
     ) -> None:
-        api_key = _hidden(api_key)
+        key = _secret(api_key)
+        del api_key
         team = (team_id or os.environ.get("SEEKR_TEAM_ID", "")).strip()
         super().__init__(
-            api_key,
+            key,
             base_url=base_url,
             timeout=timeout,
             max_retries=max_retries,

@@ -26,6 +26,7 @@ from .events import Events
 from .gate import Urgency
 from .logs import log
 from .retry import Fate, Retry, fate
+from .secret import masked
 from .transport import Timeout, Transport
 from .wire import Call, Contract, Effect, Json, Response
 
@@ -43,7 +44,7 @@ class Options:
 
     timeout: Timeout = field(factory=Timeout)
     retry: Retry = field(factory=Retry)
-    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    headers: Mapping[str, str] = field(factory=dict[str, str], converter=masked, repr=False)
 
 
 class Dialect:
@@ -188,8 +189,7 @@ class Api:
 
     def _payload(self, call: Call[Any], response: Response) -> tuple[Json, Response]:
         url = self.transport.url(call.path)
-        if not 200 <= response.status < 300:  # noqa: PLR2004 # HTTP's successes
-            response = self.transport.without_key(response)
+        response = self.transport.shown(response)
         try:
             payload = interpret.payload(response, call.method, url, time.time())
         except APIStatusError as error:
@@ -228,18 +228,20 @@ class Api:
     async def _events(
         self, pieces: AsyncIterator[bytes], call: Call[Any], head: Response
     ) -> AsyncGenerator[str]:
-        events = Events()
+        events = Events(self.transport.without_key)
         async for piece in pieces:
             for event in events.feed(piece):
                 yield event
             if events.done:
                 return
+        piece = b""  # a traceback shows variables, and this one is not clean
         try:
             for event in events.end():
                 yield event
         except DecodeError as error:
             url = self.transport.url(call.path)
-            raise interpret.located(error, head, call.method, url) from None
+            told = Response(head.status, head.headers, error.body.encode())
+            raise interpret.located(error, told, call.method, url) from None
 
 
 def _means_none(call: Call[Any], error: APIStatusError) -> bool:

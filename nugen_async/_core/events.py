@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from ..errors import DecodeError
 
@@ -17,11 +17,14 @@ class Events:
 
     More tolerant than the standard where that loses nothing: an event that the stream's end cuts off
     before its blank line still counts, and so does a body that is one JSON value and no stream.
+
+    *clean* is applied to each whole line, before anything is made of it.
     """
 
-    __slots__ = ("_begun", "_data", "_other", "_return", "_seen", "_unfinished", "done")
+    __slots__ = ("_begun", "_clean", "_data", "_other", "_return", "_seen", "_unfinished", "done")
 
-    def __init__(self) -> None:
+    def __init__(self, clean: Callable[[bytes], bytes] = bytes) -> None:
+        self._clean = clean
         self.done = False
         """`DONE` has come; the rest is of no interest."""
         self._unfinished: list[bytes] = []
@@ -65,6 +68,7 @@ class Events:
         yield other.decode("utf-8", "replace")
 
     def _line(self, line: bytes) -> Iterator[str]:
+        line = self._clean(line)
         if not self._begun:
             line, self._begun = line.removeprefix(_MARK), True
         if not line:

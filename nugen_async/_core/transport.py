@@ -4,12 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import functools
 import hashlib
 import math
 import os
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping, Sequence
-from typing import Any
+from collections.abc import (
+    AsyncGenerator,
+    AsyncIterator,
+    Awaitable,
+    Callable,
+    Coroutine,
+    Mapping,
+    Sequence,
+)
+from functools import lru_cache, partial
+from typing import Any, TypeVar
 
 import aiohttp
 from attrs import field, frozen
@@ -22,19 +30,21 @@ from ..errors import (
     ClientClosedError,
     ClientStateError,
     ConfigurationError,
+    InvalidRequestError,
     NugenError,
 )
 from . import observe
 from .codec import dumps
 from .deadline import Deadlines
 from .gate import Gate, Urgency, shared_pace
+from .secret import Masked, Secret, eraser, masked
 from .wire import Call, Effect, Part, Response
+
+T = TypeVar("T")
 
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _UPLOAD_RATE = 64 * 1024
 _MEGABYTE = 1024 * 1024
-_SHORTEST_KEY = 8
-"""What is shorter is no secret, and may stand in any text."""
 _MOVED = frozenset({301, 302, 307, 308})
 _HOPS = 3
 _CLOSED = "the client is closed; make a new one"
@@ -52,18 +62,6 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
     os.register_at_fork(after_in_child=_forked)
-
-
-class Secret(str):
-    """Text that every `repr` hides, and with it every dump of local variables."""
-
-    __slots__ = ()
-
-    def __repr__(self) -> str:
-        return "'***'"
-
-    def __reduce_ex__(self, _: object) -> Any:
-        raise TypeError("an API key is neither pickled nor copied")
 
 
 @frozen
@@ -92,7 +90,7 @@ class Settings:
 
     base_url: str
     authorization: Secret = field(repr=False)
-    headers: Mapping[str, str] = field(factory=dict[str, str], repr=False)
+    headers: Mapping[str, str] = field(factory=dict[str, str], converter=masked, repr=False)
     connections: int = 100
     keepalive: float = 75.0
     create_keepalive: float = 2.0
@@ -139,13 +137,16 @@ class Transport:
         self._gate: Gate | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process: object = None
-        known = {"Authorization": settings.authorization, **settings.headers}
+        key = settings.authorization
+        known = {"Authorization": Masked(key.reveal()), **settings.headers}
         # A session of our own sends them by itself; to merge them anew takes 2 us a request.
         self._defaults: CIMultiDict[str] = CIMultiDict(known if session is None else {})
         self._headers: CIMultiDict[str] = CIMultiDict({} if session is None else known)
         self._json_headers: CIMultiDict[str] = CIMultiDict(
             {**self._headers, "Content-Type": "application/json"}
         )
+        self.without_key = eraser(key)
+        """Takes the key out of what a server said, before any of it is shown or kept."""
         self._closing: asyncio.Task[None] | None = None
         self.closed = False
 
@@ -194,7 +195,9 @@ class Transport:
         if given is not None and getattr(given, "_loop", loop) is not loop:
             raise ClientStateError("the session passed in belongs to another event loop")
         self._loop, self._process = loop, _process
-        digest = hashlib.blake2b(self.settings.authorization.encode(), digest_size=16).hexdigest()
+        digest = hashlib.blake2b(
+            self.settings.authorization.reveal().encode(), digest_size=16
+        ).hexdigest()
         pace = shared_pace(str(URL(self._base).origin()), digest)
         self._gate = Gate(self.settings.connections, pace)
         self._deadlines = Deadlines()
@@ -251,30 +254,53 @@ class Transport:
             if deadline is not None:
                 allowed = min(deadline - loop.time(), allowed or math.inf)
             with self._deadlines.within(allowed):
-                answer = await self._request(call, timeout, headers)
-                body = await _whole(answer, self.settings.largest_body)
-                if answer.status in _MOVED and call.method == "GET":
-                    answer, body = await self._followed(answer, body, call, timeout, headers)
-            response = result = Response(answer.status, answer.headers, body, loop.time())
+                result = await self._asked(call, timeout, headers)
         except NugenError as error:
             result = error
             raise
         except _FOREIGN as error:
-            result = _translated(error.with_traceback(None), call.method, self.url(call.path))
-            raise result from None
+            result = self._translated(error, call)
         finally:
             gate.leave()
             if sent is not None:
                 sent(result)
-        return response
+        if isinstance(result, NugenError):
+            raise result  # apart from the foreign one: it may quote the server, its frames hold the key
+        return result
 
-    def without_key(self, answer: Response) -> Response:
-        """*answer* as it may be shown: what a server repeats of the key is not repeated by us."""
-        key = self.settings.authorization.rpartition(" ")[2].encode()
-        if len(key) < _SHORTEST_KEY or key not in answer.body:
+    async def _asked(
+        self, call: Call[Any], timeout: Timeout, headers: Mapping[str, str] | None
+    ) -> Response:
+        answer = await self._request(call, timeout, headers)
+        body = await _whole(answer, self.settings.largest_body)
+        if answer.status in _MOVED and call.method == "GET":
+            answer, body = await self._followed(answer, body, call, timeout, headers)
+        return Response(answer.status, answer.headers, body, asyncio.get_running_loop().time())
+
+    def shown(self, answer: Response) -> Response:
+        """*answer* as it may be shown and kept: without the key, in a refusal's headers neither.
+
+        The headers of a success are left as they are, since nothing of them gets into a record.
+        """
+        body, headers = self.without_key(answer.body), answer.headers
+        if not 200 <= answer.status < 300:  # noqa: PLR2004 # HTTP's successes
+            headers = CIMultiDict((name, self.washed(value)) for name, value in headers.items())
+        elif body is answer.body:
             return answer
-        body = answer.body.replace(key, b"***")
-        return Response(answer.status, answer.headers, body, answer.received)
+        return Response(answer.status, headers, body, answer.received)
+
+    def washed(self, text: str) -> str:
+        """*text* without the key."""
+        return self.without_key(text.encode("utf-8", "surrogatepass")).decode(
+            "utf-8", "surrogatepass"
+        )
+
+    def _translated(self, error: Exception, call: Call[Any]) -> NugenError:
+        """What *error* is called here; it may quote the server, or come of a file that cannot be read."""
+        if (own := _own(error)) is not None:
+            return own
+        said = self.washed(str(error) or type(error).__name__)
+        return _translated(error, said, call.method, self.url(call.path))
 
     async def _turn(self, call: Call[Any], urgency: Urgency, deadline: float | None) -> None:
         """Wait to be let in, but not beyond *deadline*."""
@@ -326,17 +352,15 @@ class Transport:
         loop = self.open()
         gate = self.gate
         await self._turn(call, Urgency.CALL, deadline)
-        bounds = _Bounds(call, self.url(call.path), timeout.attempt, deadline)
+        bounds = _Bounds(partial(self._translated, call=call), timeout.attempt, deadline)
         sent = observe.sending(call, self._base, look=False, resends=0)
         result: Response | NugenError | None = None
         try:
-            async with bounds.applied():
-                answer = await self._request(call, timeout, headers)
+            answer = await bounds.within(self._request(call, timeout, headers))
             async with answer:
                 body = b""
                 if answer.status >= 300:  # noqa: PLR2004 # HTTP's successes end here
-                    async with bounds.applied():
-                        body = await _whole(answer, self.settings.largest_body)
+                    body = await bounds.within(_whole(answer, self.settings.largest_body))
                 result = head = Response(answer.status, answer.headers, body, loop.time())
                 pieces = _pieces(answer, bounds, self.settings.largest_body)
                 async with contextlib.aclosing(pieces):
@@ -356,6 +380,7 @@ class Transport:
         headers: Mapping[str, str] | None,
         target: URL | None = None,
     ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
+        session = self._pick(call.effect)
         if call.json is not None:
             data: Any = dumps(call.json)
             sent = self._json_headers
@@ -370,7 +395,7 @@ class Transport:
             url = URL(self._base + call.path, encoded=True)
             if call.query:
                 url = url.with_query(dict(call.query))
-        return self._pick(call.effect).request(
+        return session.request(
             call.method,
             url,
             data=data,
@@ -402,7 +427,7 @@ class Transport:
             await session.close()
 
 
-@functools.lru_cache
+@lru_cache
 def _connecting(seconds: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
 
@@ -470,26 +495,22 @@ def _target(answer: aiohttp.ClientResponse) -> URL | None:
 class _Bounds:
     """How long each step of a stream may take, and what its failure is called."""
 
-    call: Call[Any]
-    url: str
+    translated: Callable[[Exception], NugenError]
     pause: float | None
     deadline: float | None
 
-    @contextlib.asynccontextmanager
-    async def applied(self) -> AsyncGenerator[None]:
-        """Bound what is done inside, and turn what it raises into ours, without the frames.
-
-        The frames are dropped because their local variables hold the headers, and so the key.
-        """
+    async def within(self, step: Awaitable[T]) -> T:
+        """What *step* brings in time; what it raises becomes ours."""
         now = asyncio.get_running_loop().time()
         ends = [at for at in (self.deadline, self.pause and now + self.pause) if at is not None]
         try:
             async with asyncio.timeout_at(min(ends, default=None)):
-                yield
+                return await step
         except NugenError:
             raise
         except _FOREIGN as error:
-            raise _translated(error.with_traceback(None), self.call.method, self.url) from None
+            failure = self.translated(error)
+        raise failure
 
 
 async def _pieces(
@@ -497,17 +518,27 @@ async def _pieces(
 ) -> AsyncGenerator[bytes]:
     size = 0
     while True:
-        async with bounds.applied():
-            piece = await answer.content.readany()
-            size += len(piece)
-            _check_size(size, largest)
+        piece = await bounds.within(_piece(answer, size, largest))
         if not piece:
             return
+        size += len(piece)
         yield piece
 
 
-def _translated(error: Exception, method: str, url: str) -> NugenError:
-    said = str(error) or type(error).__name__
+async def _piece(answer: aiohttp.ClientResponse, before: int, largest: int) -> bytes:
+    piece = await answer.content.readany()
+    _check_size(before + len(piece), largest)
+    return piece
+
+
+def _own(error: BaseException | None) -> InvalidRequestError | None:
+    """Our own complaint about the request that *error* came of, if it did."""
+    while error is not None and not isinstance(error, InvalidRequestError):
+        error = error.__cause__ or error.__context__
+    return error
+
+
+def _translated(error: Exception, said: str, method: str, url: str) -> NugenError:
     match error:
         case aiohttp.ConnectionTimeoutError():
             return APITimeoutError(

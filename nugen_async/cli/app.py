@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from cyclopts import CycloptsError
 from rich.text import Text
 
-from ..errors import NugenError
+from ..errors import NugenError, printable
 from . import (
     alignments,
     batch,
@@ -31,6 +31,9 @@ from .exits import Exit, exit_for, sentence, sentence_of
 from .screen import Screen
 
 __all__ = ["app", "execute", "run"]
+
+_LONGEST = 100_000
+"""Characters of a traceback."""
 
 _GROUPS = (
     demo,
@@ -96,7 +99,7 @@ def _split(arguments: Sequence[str]) -> tuple[list[str], bool]:
 def _told(text: str, code: Exit, *, debug: bool) -> int:
     screen = Screen()
     if debug:
-        screen.err.file.write(traceback.format_exc())
+        screen.err.file.write(printable(traceback.format_exc(), _LONGEST))
     screen.warn(Text.assemble(("Error: ", "bold red"), text))
     return code
 

@@ -7,15 +7,14 @@ import inspect
 import io
 import logging
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, Callable, Generator, Iterable
-from contextlib import contextmanager
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from pathlib import Path
 from typing import IO, Any, TypeAlias
 
 from attrs import field, frozen
 
 from .._core.wire import Part
-from ..errors import InvalidRequestError, NugenError
+from ..errors import InvalidRequestError
 
 log = logging.getLogger("nugen_async")
 
@@ -133,20 +132,6 @@ async def sources(files: FileSource | Iterable[FileSource], limits: Limits) -> l
     if not found:
         raise InvalidRequestError("there is no file to upload")
     return found
-
-
-@contextmanager
-def reading_fails_as_itself() -> Generator[None]:
-    """A file that cannot be read to its end is the caller's error: the server never had it whole."""
-    try:
-        yield
-    except NugenError as error:
-        cause: BaseException | None = error
-        while cause is not None and not isinstance(cause, InvalidRequestError):
-            cause = cause.__cause__ or cause.__context__
-        if cause is None or cause is error:
-            raise
-        raise cause from None
 
 
 def _source(file: Any, limits: Limits) -> Source:

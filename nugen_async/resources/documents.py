@@ -25,7 +25,6 @@ from ._uploads import (
     Limits,
     OnProgress,
     Source,
-    reading_fails_as_itself,
     sources,
 )
 
@@ -172,8 +171,7 @@ class Documents(JobCollection[Document]):
         parts = [source.part("files", on_progress) for source in found]
         parts += [Part("categories", category) for category in categories or ()]
         call = self._call("upload", UploadReceipt, parts=tuple(parts), effect=Effect.CREATE)
-        with reading_fails_as_itself():
-            receipt = await self._send(call)
+        receipt = await self._send(call)
         ids = receipt.document_ids
         if len(ids) != len(found):
             problem = f"$.document_ids: expected {len(found)} ids, one a file, got {len(ids)}"

@@ -11,8 +11,9 @@ from attrs import field, frozen
 
 from .._core.api import Api
 from .._core.codec import loads, seen_as, structure
-from .._core.wire import Call, Effect, Json, Route, Routes
-from ..errors import APIStatusError, ClientStateError, InvalidRequestError
+from .._core.interpret import located
+from .._core.wire import Call, Effect, Json, Response, Route, Routes
+from ..errors import APIStatusError, ClientStateError, DecodeError, InvalidRequestError
 from . import _checks
 from ._base import Collection, Resource
 
@@ -175,6 +176,10 @@ class CompletionStream(Generic[R]):
         self.confidence_score: float | None = None
 
     @property
+    def _url(self) -> str:
+        return self._api.transport.url(self._call.path)
+
+    @property
     def text(self) -> str:
         """The first answer's text so far."""
         return "".join(self._pieces)
@@ -200,7 +205,11 @@ class CompletionStream(Generic[R]):
     async def _read(self) -> AsyncGenerator[R]:
         async with self._api.stream(self._call) as events:
             async for event in events:
-                chunk = self._chunk(loads(event.encode()))
+                try:
+                    chunk = self._chunk(loads(event.encode()))
+                except DecodeError as error:
+                    told = Response(200, {}, event.encode())
+                    raise located(error, told, self._call.method, self._url) from None
                 if chunk is not None:
                     yield chunk
 
@@ -210,7 +219,7 @@ class CompletionStream(Generic[R]):
             told = payload["error"]
             raise APIStatusError(
                 method=self._call.method,
-                url=self._call.path,
+                url=self._url,
                 status=200,
                 detail=told if isinstance(told, str | dict) else str(told),
             )

@@ -21,7 +21,6 @@ from ._uploads import (
     FileSource,
     Limits,
     OnProgress,
-    reading_fails_as_itself,
     sources,
 )
 
@@ -84,8 +83,7 @@ class Files(Collection):
         Raises `InvalidRequestError` before sending, `CreateOutcomeUnknownError` when the answer was lost.
         """
         parts = await _form([file], purpose, on_progress)
-        with reading_fails_as_itself():
-            return await self._send(self._call("upload", File, parts=parts, effect=Effect.CREATE))
+        return await self._send(self._call("upload", File, parts=parts, effect=Effect.CREATE))
 
     async def upload_many(
         self,
@@ -97,8 +95,7 @@ class Files(Collection):
         """Upload several files in one request; as `upload`."""
         parts = await _form(files, purpose, on_progress)
         call = self._call("upload_many", Page[File], parts=parts, effect=Effect.CREATE)
-        with reading_fails_as_itself():
-            return await self._send(call)
+        return await self._send(call)
 
     def list(
         self,

@@ -5,96 +5,25 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
-import io
-import logging
 import pickle
-import traceback
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import attrs
 import pytest
-from rich.console import Console
-from rich.traceback import Traceback
 
 from nugen_async import ConfigurationError, Nugen, NugenError, SeekrFlow, Timeout
-from nugen_async._core.transport import Secret
+from nugen_async._core.secret import Secret, masked
 from nugen_async.simulator import Simulator, World
 
 from ..chaos.cases import ANSWERS, USES
 from ..chaos.faults import FAULTS
-from ..chaos.server import FaultServer, healthy
+from ..chaos.server import FaultServer, Peer, healthy
+from .dumps import chatty, dumped
 
 KEY = "sk-canary-5f1e9b77"
-
-
-@contextlib.asynccontextmanager
-async def chatty() -> AsyncGenerator[io.StringIO]:
-    """Every logger of every library, at every level, with the loop's debug mode on."""
-    told = io.StringIO()
-    handler = logging.StreamHandler(told)
-    root = logging.getLogger()
-    names = ("", "nugen_async", "aiohttp", "aiohttp.client", "aiohttp.internal", "asyncio")
-    before = {name: logging.getLogger(name).level for name in names}
-    loop = asyncio.get_running_loop()
-    root.addHandler(handler)
-    for name in names:
-        logging.getLogger(name).setLevel(1)
-    loop.set_debug(True)
-    loop.slow_callback_duration = 0.0
-    try:
-        yield told
-    finally:
-        loop.set_debug(False)
-        loop.slow_callback_duration = 0.1
-        root.removeHandler(handler)
-        for name, level in before.items():
-            logging.getLogger(name).setLevel(level)
-
-
-def chain(error: BaseException) -> Iterator[BaseException]:
-    """*error* and all that hang on it, the suppressed ones too."""
-    seen: set[int] = set()
-    left: list[BaseException | None] = [error]
-    while left:
-        one = left.pop()
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        yield one
-        left += [one.__cause__, one.__context__]
-        if isinstance(one, BaseExceptionGroup):
-            left += one.exceptions
-
-
-def dumped(error: BaseException, *, pretty: bool = False) -> str:
-    """All that a crash reporter would send: text, attributes, and each frame's variables."""
-    parts = []
-    for one in chain(error):
-        parts += [str(one), repr(one), repr(vars(one)), repr(one.args)]
-        told = traceback.TracebackException.from_exception(one, capture_locals=True)
-        parts += [*told.format(), *_variables(one)]
-        with contextlib.suppress(Exception):
-            parts.append(repr(pickle.dumps(one)))
-    if pretty:
-        shown = io.StringIO()
-        rich = Traceback.from_exception(
-            type(error), error, error.__traceback__, show_locals=True, locals_max_string=None
-        )
-        Console(file=shown, width=200).print(rich)
-        parts.append(shown.getvalue())
-    return "\n".join(parts)
-
-
-def _variables(error: BaseException) -> Iterator[str]:
-    """Each frame's variables, and one level of what is inside them, but for the test's own frames."""
-    for frame, _ in traceback.walk_tb(error.__traceback__):
-        if "/tests/" in frame.f_code.co_filename:
-            continue
-        for value in frame.f_locals.values():
-            yield repr(value)
-            with contextlib.suppress(TypeError):
-                yield repr(vars(value))
+START = "sk-canary-5f1"
+"""What is still seen of a key that was shortened."""
 
 
 BAD = [
@@ -201,11 +130,11 @@ def test_no_bad_setting_shows_the_key(
         monkeypatch.setenv(name, KEY)
     error = raised(lambda: client(**settings))
     assert isinstance(error, ConfigurationError)
-    assert KEY not in dumped(error)
+    assert START not in dumped(error, pretty=True)
     monkeypatch.delenv("NUGEN_API_KEY")
     monkeypatch.delenv("SEEKR_API_KEY")
     box = [KEY]
-    assert KEY not in dumped(raised(lambda: client(box.pop(), **settings)))
+    assert START not in dumped(raised(lambda: client(box.pop(), **settings)), pretty=True)
 
 
 @pytest.mark.parametrize("key", [f"{KEY}\nX-Evil: 1", f"{KEY}é", f"{KEY}\x00", f"a\r\nb{KEY}"])
@@ -222,11 +151,35 @@ def test_a_password_in_the_url_is_not_repeated() -> None:
 
 
 def test_the_secret_itself_is_hidden_and_stays_at_home() -> None:
-    secret = Secret(KEY)
-    assert KEY not in repr(secret) + repr([secret]) + repr({"a": (secret,)})
-    for copied in (pickle.dumps, copy.deepcopy, copy.copy):
-        with pytest.raises(TypeError):
-            copied(secret)
+    header = masked({"Authorization": KEY})["Authorization"]
+    for secret in (Secret(KEY), header):
+        shown = f"{secret!r} {[secret]} { ({'a': (secret,)}) }"
+        with contextlib.suppress(TypeError):  # of the one that is no text, and has no slices
+            shown += repr(secret[:15])  # type: ignore[index] # as above
+        assert START not in shown
+        for copied in (pickle.dumps, copy.deepcopy, copy.copy):
+            with pytest.raises(TypeError):
+                copied(secret)
+    assert START not in f"{Secret(KEY)} {vars(Nugen(KEY))}"
+    assert not isinstance(Secret(KEY), str)
+
+
+async def test_headers_of_ones_own_are_hidden_too() -> None:
+    async def stall(peer: Peer) -> None:
+        await peer.take()
+        await peer.hold()
+
+    headers = {"X-Gateway-Key": KEY}
+    async with FaultServer(stall) as server:
+        async with Nugen("k", base_url=server.url, headers=headers, max_retries=0) as nugen:
+            mine = nugen.with_options(headers={"X-Team-Key": KEY}, timeout=1)
+            del headers
+            with pytest.raises(NugenError) as caught:
+                await mine.alignments.get("al-1")
+            assert START not in repr(vars(mine._api.transport))
+        sent = server.log[0].headers
+    assert (sent["x-gateway-key"], sent["x-team-key"]) == (KEY, KEY)
+    assert KEY not in dumped(caught.value)
 
 
 async def test_settings_do_not_pickle() -> None:
