@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Coroutine
 from typing import Any
 
@@ -102,7 +103,13 @@ class Waiting(RuleBasedStateMachine):
     async def open(self) -> None:
         self.sim = await self.stack.enter_async_context(Simulator(world=self.world))
         self.zero = self.loop.time() - self.sim.now
-        nugen = Nugen("key", base_url=self.sim.url, timeout=Timeout(attempt=20.0), max_retries=0)
+        nugen = Nugen(
+            "key",
+            base_url=self.sim.url,
+            timeout=Timeout(attempt=20.0),
+            max_retries=0,
+            rng=random.Random(3),  # the same moves must lead to the same state
+        )
         self.nugen = await self.stack.enter_async_context(nugen)
 
     # -- what may happen ------------------------------------------------------------------------
