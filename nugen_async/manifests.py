@@ -17,6 +17,7 @@ from typing import Any
 from attrs import asdict, define, evolve
 
 from .errors import ConfigurationError, NugenError, printable
+from .launching.files import is_file
 from .launching.forms import READERS, Mistake, Row
 from .launching.spec import Workflow, problems_of
 
@@ -48,7 +49,7 @@ def load_manifest(path: str | os.PathLike[str]) -> list[Workflow]:
         mistakes: list[Mistake] = []
         return _workflows(str(path), path.parent, _python(path, mistakes), mistakes)
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ConfigurationError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -82,7 +83,7 @@ def _workflows(
             continue
         spec = _placed(Workflow(**row.told), folder)
         for name, file in _files(spec):
-            if not Path(file).is_file():
+            if not is_file(file):
                 mistakes.append(
                     Mistake(row.lines.get(name, row.line), name, f"no such file: {file}")
                 )

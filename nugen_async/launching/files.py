@@ -75,8 +75,16 @@ def _unreadable(path: Path, error: OSError) -> InvalidRequestError:
     return InvalidRequestError(f"{str(path)!r} cannot be read: {error.strerror}")
 
 
+def is_file(path: str) -> bool:
+    """Whether there is a file at *path*, which may be anything."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):  # longer than a name can be, for one
+        return False
+
+
 def _missing(paths: Iterable[str]) -> list[str]:
-    return [repr(path) for path in paths if not Path(path).is_file()]
+    return [repr(path) for path in paths if not is_file(path)]
 
 
 def _digest(path: Path) -> str:

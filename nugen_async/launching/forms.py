@@ -16,6 +16,7 @@ from attrs import frozen
 from ..errors import ConfigurationError
 
 _LISTS = frozenset({"documents", "document_ids", "custom_metrics"})
+_DIGITS = 18
 _FLAGS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -44,7 +45,7 @@ class Row:
 
 
 def _jsonl(text: str, mistakes: list[Mistake]) -> Iterator[Row]:
-    for number, line in enumerate(text.splitlines(), start=1):
+    for number, line in enumerate(text.split("\n"), start=1):  # a text may hold other line ends
         if line.strip():
             yield from _row(number, line, mistakes)
 
@@ -129,7 +130,7 @@ def _cell(name: str, text: str) -> Any:
     if name in _LISTS:
         return [part.strip() for part in text.split(";") if part.strip()]
     if name == "num_questions":
-        return int(text) if text.isascii() and text.isdigit() else text
+        return int(text) if text.isascii() and text.isdigit() and len(text) <= _DIGITS else text
     if name in {"deploy", "undeploy", "mark"}:
         return _FLAGS.get(text.casefold(), text)
     return text
@@ -146,45 +147,68 @@ def _yaml(text: str, mistakes: list[Mistake]) -> Iterator[Row]:
             return
         loader = yaml.SafeLoader(text)
         root = loader.get_single_node()
-        defaults, items = _yaml_parts(root, loader)
-        for item in items if items is not None else ():
-            yield from _yaml_row(item, loader, defaults, mistakes)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        said = getattr(error, "problem", None) or str(error)
-        mistakes.append(Mistake(mark.line + 1 if mark else 1, "", f"not YAML: {said}"))
+    except (yaml.YAMLError, RecursionError) as error:
+        mistakes.append(_not_yaml(error, 1))
         return
+    parts, items = _yaml_parts(root, mistakes)
     if items is None:
         mistakes.append(Mistake(1, "", "a list of workflows is needed"))
-
-
-def _yaml_parts(root: Any, loader: Any) -> tuple[dict[str, Any], list[Any] | None]:
-    """The defaults, and the nodes of the rows; None where there is no list."""
-    if root is not None and root.id == "mapping":
-        parts = {key.value: node for key, node in root.value}
-        given = parts.get("defaults")
-        defaults = loader.construct_object(given, deep=True) if given is not None else {}
-        root = parts.get("workflows")
-        if not isinstance(defaults, dict) or parts.keys() - {"defaults", "workflows"}:
-            return {}, None
-    else:
-        defaults = {}
-    return defaults, root.value if root is not None and root.id == "sequence" else None
-
-
-def _yaml_row(
-    node: Any, loader: Any, defaults: Mapping[str, Any], mistakes: list[Mistake]
-) -> Iterator[Row]:
-    line = node.start_mark.line + 1
-    if node.id != "mapping":
-        mistakes.append(Mistake(line, "", "a mapping is needed"))
         return
-    lines: dict[str, int] = {}
+    defaults = _yaml_mapping(parts["defaults"], loader, mistakes) if "defaults" in parts else {}
+    for item in items:
+        told = _yaml_mapping(item, loader, mistakes)
+        if told is not None and defaults is not None:
+            lines = {key.value: _line(key) for key, _ in item.value if key.id == "scalar"}
+            yield Row(_line(item), {**defaults, **told}, lines)
+
+
+def _yaml_parts(root: Any, mistakes: list[Mistake]) -> tuple[dict[str, Any], list[Any] | None]:
+    """The nodes of the parts by their names, and those of the rows; None where there is no list."""
+    parts: dict[str, Any] = {}
+    if root is not None and root.id == "mapping":
+        _told_twice(root, mistakes)
+        if not all(key.value in ("defaults", "workflows") for key, _ in root.value):
+            return {}, None
+        parts = {key.value: node for key, node in root.value}
+        root = parts.get("workflows")
+    return parts, root.value if root is not None and root.id == "sequence" else None
+
+
+def _yaml_mapping(node: Any, loader: Any, mistakes: list[Mistake]) -> dict[str, Any] | None:
+    """What a node says; None, and a mistake, where it is no mapping or makes no sense."""
+    if node.id != "mapping":
+        mistakes.append(Mistake(_line(node), "", "a mapping is needed"))
+        return None
+    _told_twice(node, mistakes)
+    try:
+        told = loader.construct_object(node, deep=True)
+    except Exception as error:  # noqa: BLE001 # !!int and the like raise what the text makes them raise
+        mistakes.append(_not_yaml(error, _line(node)))
+        return None
+    if not isinstance(told, dict):
+        mistakes.append(Mistake(_line(node), "", "a mapping is needed"))
+        return None
+    return told
+
+
+def _told_twice(node: Any, mistakes: list[Mistake]) -> None:
+    seen: set[str] = set()
     for key, _ in node.value:
-        if key.value in lines:
-            mistakes.append(Mistake(key.start_mark.line + 1, str(key.value), "given twice"))
-        lines[str(key.value)] = key.start_mark.line + 1
-    yield Row(line, {**defaults, **loader.construct_object(node, deep=True)}, lines)
+        if key.id == "scalar":
+            if key.value in seen:
+                mistakes.append(Mistake(_line(key), key.value, "given twice"))
+            seen.add(key.value)
+
+
+def _line(node: Any) -> int:
+    line: int = node.start_mark.line + 1
+    return line
+
+
+def _not_yaml(error: Exception, line: int) -> Mistake:
+    mark = getattr(error, "problem_mark", None)
+    said = getattr(error, "problem", None) or str(error) or type(error).__name__
+    return Mistake(mark.line + 1 if mark else line, "", f"not YAML: {said}")
 
 
 Read = Callable[[str, list[Mistake]], Iterator[Row]]

@@ -167,6 +167,12 @@ def test_the_mistakes_of_a_yaml_have_the_lines_of_their_fields(folder: Path) -> 
         ("- &x {name: a}\n- *x", "yaml", "line 1: aliases"),
         ("- !!python/object/apply:os.system [ls]", "yaml", "a mapping is needed"),
         ("- name: !!python/name:os.system", "yaml", "not YAML"),
+        ("- name: a\n- [b]: c", "yaml", "line 2: not YAML: found unhashable key"),
+        ("workflows: []\n? [a]\n: b", "yaml", "line 1: a list of workflows is needed"),
+        ("workflows: []\nworkflows: []", "yaml", "line 2, workflows: given twice"),
+        ("- name: a\n- name: 2001-99-99", "yaml", "line 2: not YAML: month must be in 1..12"),
+        ("- name: !!int x", "yaml", "line 1: not YAML: invalid literal for int()"),
+        ("[" * 5000, "yaml", "line 1: not YAML"),
     ],
 )
 def test_what_is_no_manifest_at_all_is_told(text: str, kind: str, said: str, folder: Path) -> None:
@@ -181,6 +187,22 @@ def test_a_mistake_in_python_is_told_with_its_line(folder: Path) -> None:
     with pytest.raises(ManifestError, match="neither a Workflow") as caught:
         load_manifest(folder / "w.py")
     assert len(caught.value.mistakes) == 3
+
+
+def test_what_is_too_long_is_a_mistake_like_others(folder: Path) -> None:
+    with pytest.raises(ManifestError, match="line 1, documents: no such file"):
+        parse_manifest(json.dumps({"name": "a", "documents": "x" * 5000}), "jsonl", folder=folder)
+    with pytest.raises(ManifestError, match="line 2, num_questions: a whole number"):
+        parse_manifest(f"name,num_questions\na,{'9' * 5000}", "csv", folder=folder)
+
+
+def test_the_line_ends_of_other_worlds_do_not_end_a_line(folder: Path) -> None:
+    row = '{"name": "a\u2028b\x85c", "documents": ["a.txt"]}'
+    (folder / "w.jsonl").write_bytes(f"{row}\r\n\r\n{row}\r\n".encode())
+    (folder / "w.csv").write_bytes(b'name,documents\r\n"a\rb\nc",a.txt\r\n')
+
+    assert [each.name for each in load_manifest(folder / "w.jsonl")] == ["a\u2028b\x85c"] * 2
+    assert [each.name for each in load_manifest(folder / "w.csv")] == ["a\rb\nc"]
 
 
 def test_another_suffix_or_a_missing_file_is_told(folder: Path) -> None:
