@@ -1,6 +1,6 @@
-"""How many cases the property tests of the decoder try: 2,000, or 20,000 at night.
+"""How deep the searches go: so that all tests take two minutes, or as deep as a night allows.
 
-``NUGEN_ASYNC_CASES=nightly`` chooses the second.
+``NUGEN_TESTS=nightly`` in the environment chooses the second.
 """
 
 from __future__ import annotations
@@ -9,15 +9,11 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+NIGHTLY = os.environ.get("NUGEN_TESTS") == "nightly"
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
-
-settings.register_profile("decoder", max_examples=2_000, deadline=None, suppress_health_check=_SLOW)
-settings.register_profile(
-    "nightly", max_examples=20_000, deadline=None, suppress_health_check=_SLOW
-)
 
 
 def decoder_cases() -> settings:
-    """The settings of a property test over the decoder."""
-    chosen = os.environ.get("NUGEN_ASYNC_CASES", "decoder")
-    return settings.get_profile(chosen)
+    """The settings of a property test over the decoder: 2,000 cases, or 20,000."""
+    cases = 20_000 if NIGHTLY else 2_000
+    return settings(max_examples=cases, deadline=None, suppress_health_check=_SLOW)
