@@ -177,9 +177,9 @@ async def test_headers_of_ones_own_are_hidden_too() -> None:
             with pytest.raises(NugenError) as caught:
                 await mine.alignments.get("al-1")
             assert START not in repr(vars(mine._api.transport))
-        sent = server.log[0].headers
-    assert (sent["x-gateway-key"], sent["x-team-key"]) == (KEY, KEY)
     assert KEY not in dumped(caught.value)
+    sent = server.log[0].headers
+    assert (sent["x-gateway-key"], sent["x-team-key"]) == (KEY, KEY)
 
 
 async def test_settings_do_not_pickle() -> None:
