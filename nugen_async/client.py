@@ -21,7 +21,7 @@ from ._core.sinks import Notifier, OnUpdate, Outcomes
 from ._core.token import read_token
 from ._core.transport import Settings, Timeout, Transport
 from ._core.waiters import ScheduleLike
-from ._core.wire import Contract, Json, Response
+from ._core.wire import Contract, Json, Response, sendable
 from .errors import ConfigurationError, InvalidRequestError
 from .resources._base import Collection, Job, JobCollection
 
@@ -61,6 +61,8 @@ class _Client:
     _key_variable: ClassVar[str]
     _url_variable: ClassVar[str]
     _default_url: ClassVar[str]
+    _prefix: ClassVar[str]
+    """With which every path begins; a base URL may end with it."""
 
     def __init__(
         self,
@@ -85,13 +87,17 @@ class _Client:
             )
         if not key.reveal().isascii() or not key.reveal().isprintable():
             raise ConfigurationError("the API key holds characters that no header can carry")
+        if " " in key.reveal():
+            raise ConfigurationError('the API key holds a blank: pass it alone, without "Bearer"')
         settings = Settings(
-            base_url=base_url or os.environ.get(self._url_variable) or self._default_url,
+            base_url=_root(
+                base_url or os.environ.get(self._url_variable) or self._default_url, self._prefix
+            ),
             authorization=Secret(self._authorization(key.reveal())),
             headers={
                 "User-Agent": f"nugen-async/{_version()}",
                 "Accept": "application/json",
-                **(headers or {}),
+                **_sendable(headers),
             },
             connections=connections,
             allow_http=(*allow_http, *_listed("NUGEN_ALLOW_HTTP")),
@@ -169,7 +175,7 @@ class _Client:
         if max_retries is not None:
             options = evolve(options, retry=evolve(options.retry, limit=_retries(max_retries)))
         if headers is not None:
-            options = evolve(options, headers={**options.headers, **headers})
+            options = evolve(options, headers={**options.headers, **_sendable(headers)})
         sibling = object.__new__(type(self))
         sibling._pollers = self._pollers  # a sibling of the same class
         sibling._furnish(Api(self._api.transport, self._api.dialect, options))  # the same
@@ -252,6 +258,10 @@ class _Client:
                 notifier.stop()
 
     def _poller_of(self, job: J) -> Poller[J]:
+        if not isinstance(job, Job):
+            raise InvalidRequestError(
+                f"wait_many takes jobs, not {type(job).__name__}; of an id, alignments.handle(id) makes one"
+            )
         home = cast("JobCollection[J]", job._home)  # noqa: SLF001 # its way back is the library's
         for collection in self._job_collections():
             if collection.noun == home.noun and collection.service == home.service:
@@ -288,17 +298,33 @@ def _timeout(value: float | Timeout | None) -> Timeout:
         return value
     if value is None:
         return Timeout(attempt=None)
-    return Timeout(attempt=value, connect=min(10.0, value))
+    made = Timeout(attempt=value)
+    return evolve(made, connect=min(10.0, value))
 
 
 def _secret(key: str | None) -> Secret:
     """*key* as nothing that a dump of the caller's variables shows."""
+    if not isinstance(key, str | None):
+        raise ConfigurationError(f"api_key must be text, not {type(key).__name__}")
     return Secret((key or "").strip())
 
 
+def _root(url: str, prefix: str) -> str:
+    if not isinstance(url, str):
+        raise ConfigurationError(f"base_url must be text, not {type(url).__name__}")
+    return url.rstrip("/").removesuffix(prefix)
+
+
+def _sendable(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    for name, value in (headers or {}).items():
+        if not sendable(name) or not sendable(value):
+            raise ConfigurationError(f"header {name!r} holds what no header can carry")
+    return headers or {}
+
+
 def _retries(value: int) -> int:
-    if value < 0:
-        raise ConfigurationError(f"max_retries must not be negative, not {value}")
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ConfigurationError(f"max_retries must be a whole number from 0 on, not {value!r}")
     return value
 
 
@@ -323,6 +349,7 @@ class Nugen(_Client):
     _key_variable = "NUGEN_API_KEY"
     _url_variable = "NUGEN_BASE_URL"
     _default_url = "https://api.nugen.in"
+    _prefix = "/api/v3"
 
     def __init__(
         self,
@@ -395,6 +422,7 @@ class SeekrFlow(_Client):
     _key_variable = "SEEKR_API_KEY"
     _url_variable = "SEEKR_BASE_URL"
     _default_url = "https://flow.seekr.com"
+    _prefix = "/v1/flow"
 
     def __init__(
         self,

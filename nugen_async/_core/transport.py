@@ -80,7 +80,9 @@ class Timeout:
     def __attrs_post_init__(self) -> None:
         for name in ("attempt", "connect", "total"):
             seconds = getattr(self, name)
-            if seconds is not None and not 0 < seconds < float("inf"):
+            if seconds is None:
+                continue
+            if not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
                 raise ConfigurationError(f"timeout: {name} must be more than 0 s, not {seconds!r}")
 
 
@@ -121,7 +123,7 @@ def check_base_url(base_url: str, allow_http: Sequence[str] = ()) -> None:
     if url.scheme == "http" and host not in _LOOPBACK and host not in allow_http:
         raise ConfigurationError(
             f"base_url {url.origin()} would send the API key unencrypted;"
-            f" use https, or allow this host by name: allow_http=[{host!r}]"
+            f" use https, or allow this host by name: allow_http=[{host!r}] or NUGEN_ALLOW_HTTP={host}"
         )
 
 
@@ -538,12 +540,22 @@ def _own(error: BaseException | None) -> InvalidRequestError | None:
     return error
 
 
+def _unreached(error: aiohttp.ClientConnectorError) -> str:
+    """What aiohttp says of a connection that could not be made, without its own settings."""
+    cause = error.os_error
+    number = cause.errno or 0  # negative where it is a resolver's
+    why = os.strerror(number) if number > 0 else cause.strerror or str(cause)
+    return f"cannot connect to {error.host}:{error.port}: {why}"
+
+
 def _translated(error: Exception, said: str, method: str, url: str) -> NugenError:
     match error:
         case aiohttp.ConnectionTimeoutError():
             return APITimeoutError(
                 method=method, url=url, reason="no connection in time", sent=False
             )
+        case aiohttp.ClientConnectorError() if not isinstance(error, aiohttp.ClientSSLError):
+            return APIConnectionError(method=method, url=url, reason=_unreached(error), sent=False)
         case aiohttp.ClientConnectorError() | aiohttp.ClientSSLError():
             return APIConnectionError(method=method, url=url, reason=said, sent=False)
         case TimeoutError():

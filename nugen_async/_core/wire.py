@@ -60,6 +60,11 @@ def segment(value: object) -> str:
         raise InvalidRequestError(f"{text!r} is not an id") from None
 
 
+def sendable(value: object) -> bool:
+    """Whether *value* can be the value of a header."""
+    return isinstance(value, str) and value.isprintable()
+
+
 @frozen
 class Route:
     """One method and path template; `rename` maps our argument names to this contract's field names."""

@@ -18,7 +18,7 @@ from .._core.schedule import Hints, Phase
 from .._core.sinks import OnUpdate
 from .._core.token import Token
 from .._core.waiters import Kind, ScheduleLike
-from .._core.wire import Call, Effect, Json, Part, Routes, identifier
+from .._core.wire import Call, Effect, Json, Part, Routes, identifier, sendable
 from ..errors import ClientStateError, InvalidRequestError
 
 T = TypeVar("T")
@@ -289,6 +289,9 @@ class Collection:
         empty_on_404: bool = False,
     ) -> Call[T]:
         """The call for *op* in the contract that this noun speaks; fields that are None are left out."""
+        for name, value in (headers or {}).items():
+            if not sendable(value):
+                raise InvalidRequestError(f"what is sent as {name} holds what no header can carry")
         routes = self.routes[op]
         known = self._api.dialect.of(self.noun)
 
