@@ -63,13 +63,18 @@ def dumped(error: BaseException, *, pretty: bool = False) -> str:
     parts: list[str] = []
     for one in chain(error):
         parts += [str(one), repr(one), repr(vars(one)), repr(one.args)]
-        told = traceback.TracebackException.from_exception(one, capture_locals=True)
-        parts += [*told.format(), *_variables(one)]
+        parts += [formatted(one), *_variables(one)]
         with contextlib.suppress(Exception):
             parts.append(repr(pickle.dumps(one)))
     if pretty:
         parts += [_pretty(error, longest) for longest in (None, _SHORT)]
     return "\n".join(parts)
+
+
+def formatted(error: BaseException) -> str:
+    """What the standard library shows of *error*, with each frame's variables."""
+    told = traceback.TracebackException.from_exception(error, capture_locals=True)
+    return "".join(told.format())
 
 
 def _pretty(error: BaseException, longest: int | None) -> str:
