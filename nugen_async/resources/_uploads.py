@@ -124,9 +124,13 @@ def guessed_type(name: str) -> str:
     return _TYPES.get(Path(name).suffix.lower(), "application/octet-stream")
 
 
+_ONE = (str, os.PathLike, Upload, bytes, bytearray, io.IOBase)
+"""What is one file, or was meant as one, although it can be iterated over."""
+
+
 async def sources(files: FileSource | Iterable[FileSource], limits: Limits) -> list[Source]:
     """Check *files* off the loop; raises `InvalidRequestError` for the first that cannot be sent."""
-    if isinstance(files, str | os.PathLike | Upload) or not isinstance(files, Iterable):
+    if isinstance(files, _ONE) or not isinstance(files, Iterable):
         files = [files]
     found = [await asyncio.to_thread(_source, file, limits) for file in files]
     if not found:

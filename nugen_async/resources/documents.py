@@ -214,17 +214,27 @@ class Documents(JobCollection[Document]):
         return await self._send(self._call("list", Page[Category]))
 
     async def wait(
-        self, documents: Iterable[Document | str], *, timeout: float | None = None
+        self,
+        documents: Document | str | Iterable[Document | str],
+        *,
+        timeout: float | None = None,
     ) -> Sequence[Document]:
         """Wait until every one is processed; returns them in order, with their final ids.
 
         `timeout` is in seconds, for all together. Raises as `Job.wait_until_ready`, for the first that
         does not become ready; waits for the others end then, their processing does not.
         """
-        jobs = [self.handle(each) if isinstance(each, str) else each for each in documents]
-        async with asyncio.TaskGroup() as group:
-            waits = [group.create_task(job.wait_until_ready(timeout)) for job in jobs]
-        return [wait.result() for wait in waits]
+        if isinstance(documents, Document | str):
+            documents = (documents,)
+        jobs = [each if isinstance(each, Document) else self.handle(each) for each in documents]
+        try:
+            async with asyncio.TaskGroup() as group:
+                waits = [group.create_task(job.wait_until_ready(timeout)) for job in jobs]
+        except* NugenError as failed:
+            first = failed.exceptions[0]
+        else:
+            return [wait.result() for wait in waits]
+        raise first
 
     def _look(self, job_id: str) -> Call[Document]:
         return self._call("status", Document, ids={"id": job_id})

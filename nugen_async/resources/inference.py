@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping, Sequence
 from datetime import datetime
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeAlias, TypedDict, TypeVar, Unpack
@@ -21,9 +21,6 @@ _BASE = "/api/v3/inference"
 
 Prompt: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]]
 """A text, several, or the same as tokens."""
-
-MessageLike: TypeAlias = Mapping[str, Any]
-"""``{"role": ..., "content": ...}``; content is text, or parts of which some hold an `image_url`."""
 
 
 _HEADERS = {"session_id": "X-Session-ID", "provider": "X-Provider"}
@@ -53,9 +50,13 @@ class ChatOptions(TypedDict, total=False):
     temperature: float | None
     """From 0 to 2."""
     tools: Sequence[Mapping[str, Any]] | None
+    """Functions that the model may ask for, as objects."""
     tool_choice: str | Mapping[str, Any] | None
+    """Which of them it must ask for, as the API words it."""
     top_p: float | None
+    """Only the likeliest tokens that together have this share, 0 to 1."""
     top_k: int | None
+    """Only so many of the likeliest tokens."""
     n: int | None
     """How many answers; 1 unless given."""
     reasoning: Mapping[str, Any] | None
@@ -72,6 +73,7 @@ class EmbeddingOptions(TypedDict, total=False):
     """What may be said beside model and input; what is left out is the server's choice."""
 
     dimensions: int | None
+    """Length of each vector; the model's own unless given."""
     provider: str | None
     """Sent as ``X-Provider``."""
     extra: Mapping[str, Any] | None
@@ -97,6 +99,18 @@ class Message:
     tool_calls: tuple[Mapping[str, Any], ...] = ()
     reasoning_content: str | None = field(default=None, metadata=seen_as("reasoning"))
     raw: Mapping[str, Any] = field(factory=dict[str, Any], eq=False, repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """The message as a request says it, to go on with a conversation."""
+        said = {"role": self.role, "content": self.content, "name": self.name}
+        told: dict[str, Any] = {name: value for name, value in said.items() if value is not None}
+        if self.tool_calls:
+            told["tool_calls"] = [dict(call) for call in self.tool_calls]
+        return told
+
+
+MessageLike: TypeAlias = Message | Mapping[str, Any]
+"""A `Message`, or ``{"role": ..., "content": ...}`` with text or parts (some with an `image_url`)."""
 
 
 @frozen(kw_only=True)
@@ -133,6 +147,12 @@ class Completion(Resource):
             said = choice.message or choice.delta
             return choice.text or (said.content if said is not None else None) or ""
         return ""
+
+    @property
+    def message(self) -> Message:
+        """The first answer's message, to go on with the conversation; an empty one where there is none."""
+        said = self.choices[0].message if self.choices else None
+        return said or Message()
 
 
 @frozen(kw_only=True)
@@ -293,12 +313,7 @@ class Inference(Collection):
         *,
         stream: bool | None = None,
     ) -> Call[Completion]:
-        if isinstance(messages, str | bytes | Mapping) or not messages:
-            raise InvalidRequestError("messages must hold at least one message")
-        for index, message in enumerate(messages):
-            if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
-                raise InvalidRequestError(f"messages[{index}] must be an object with a role")
-        said = [dict(message) for message in messages]
+        said = _messages(messages)
         return self._ask(
             "chat", Completion, {"model": model, "messages": said, "stream": stream}, options
         )
@@ -322,6 +337,10 @@ class Inference(Collection):
     ) -> Call[T]:
         _checks.text("model", fields["model"])
         left: dict[str, Any] = dict(options)
+        if unknown := [name for name in left if name not in _OPTIONS[op]]:
+            raise InvalidRequestError(
+                f"{op} has no option {', '.join(unknown)}; further fields go into extra={{...}}"
+            )
         extra = left.pop("extra", None) or {}
         headers = {name: left.pop(key, None) for key, name in _HEADERS.items()}
         for name in _COUNTS:
@@ -334,6 +353,26 @@ class Inference(Collection):
             headers={name: value for name, value in headers.items() if value},
             effect=Effect.READ if op == "embed" else Effect.ONCE,
         )
+
+
+_OPTIONS: Mapping[str, frozenset[str]] = {
+    "complete": frozenset(CompletionOptions.__annotations__),
+    "chat": frozenset(ChatOptions.__annotations__),
+    "embed": frozenset(EmbeddingOptions.__annotations__),
+}
+
+
+def _messages(given: Sequence[MessageLike]) -> Json:
+    if isinstance(given, str | bytes | Mapping | Message) or not isinstance(given, Iterable):
+        told = type(given).__name__
+        raise InvalidRequestError(f'messages must be a list of {{"role", "content"}}, not {told}')
+    said = [each.to_json() if isinstance(each, Message) else each for each in given]
+    if not said:
+        raise InvalidRequestError("messages must hold at least one message")
+    for index, message in enumerate(said):
+        if not isinstance(message, Mapping) or not isinstance(message.get("role"), str):
+            raise InvalidRequestError(f"messages[{index}] must be an object with a role")
+    return [dict(message) for message in said]
 
 
 def _prompt(name: str, given: Prompt) -> Json:

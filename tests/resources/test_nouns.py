@@ -18,7 +18,7 @@ from nugen_async.errors import (
     DecodeError,
     InvalidRequestError,
 )
-from nugen_async.resources.inference import Usage
+from nugen_async.resources.inference import Message, Usage
 from nugen_async.simulator import Simulator, World
 
 from .canned import canned
@@ -35,7 +35,7 @@ def delta(text: str, **more: Any) -> dict[str, Any]:
 
 
 USAGE = {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
-ASK = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
+ASK: dict[str, Any] = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
 
 
 async def test_a_stream_brings_chunks_and_tells_usage_and_confidence_at_the_end() -> None:
@@ -216,6 +216,10 @@ EARLY: list[Wrong] = [
     lambda n: n.inference.complete(model="m", prompt="p", extra={"model": "other"}),
     lambda n: n.inference.chat(model="m", messages=[]),
     lambda n: n.inference.chat(model="m", messages=["hi"]),
+    lambda n: n.inference.chat(model="m", messages="hi"),
+    lambda n: n.inference.chat(model="m", messages=[Message(content="nobody's")]),
+    lambda n: n.inference.chat(**ASK, max_token=5),
+    lambda n: n.inference.embed(model="m", input="x", max_tokens=5),
     lambda n: n.inference.chat(model="", messages=[{"role": "user", "content": "?"}]),
     lambda n: n.inference.embed(model="m", input="x", dimensions=0),
     lambda n: n.agents.create(agent_name="", agent_description="d", model="m"),
@@ -232,6 +236,16 @@ async def test_what_cannot_succeed_is_refused_before_it_is_sent(ask: Wrong) -> N
         with pytest.raises(InvalidRequestError):
             await ask(nugen)
     assert server.asked == []
+
+
+async def test_a_conversation_goes_on_with_the_answers_message() -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    said = {"role": "assistant", "content": "Thirty days.", "tool_calls": [call]}
+    body = {"id": "c", "choices": [{"index": 0, "message": {**said, "refusal": None}}]}
+    async with canned(body) as server, Nugen("k", base_url=server.url) as nugen:
+        answer = await nugen.inference.chat(**ASK)
+        await nugen.inference.chat(model="m", messages=[*ASK["messages"], answer.message])
+    assert server.asked[1].json["messages"] == [*ASK["messages"], said]
 
 
 EARLY_SEEKR: list[Wrong] = [

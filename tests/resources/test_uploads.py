@@ -11,7 +11,13 @@ from typing import Any
 import pytest
 
 from nugen_async import Nugen, SeekrFlow, Upload
-from nugen_async.errors import ConflictError, DecodeError, InvalidRequestError
+from nugen_async.errors import (
+    ConflictError,
+    DecodeError,
+    InvalidRequestError,
+    JobFailedError,
+    WaitTimeoutError,
+)
 from nugen_async.resources._uploads import (
     CHUNK,
     MEGABYTE,
@@ -112,6 +118,8 @@ BAD: list[tuple[Any, str]] = [
     (Upload("a.txt", "text"), "not str"),  # type: ignore[arg-type]
     (Upload("a.txt", io.StringIO("text")), "must be opened in binary mode"),  # type: ignore[arg-type]
     (17, "not int"),
+    (b"text", "not bytes"),
+    (io.BytesIO(b"text"), "not BytesIO"),
 ]
 
 
@@ -173,6 +181,21 @@ async def test_a_document_that_is_there_already_is_adopted_if_it_is_the_same() -
         assert refused.value.existing_id == first.id
         ready = await nugen.documents.wait([first, both[0].id], timeout=3600)
         assert [document.id for document in ready] == [first.id, both[0].id]
+
+
+async def test_waiting_for_documents_raises_what_became_of_the_first_that_failed() -> None:
+    async with (
+        Simulator(world=World(failures={"document": 1.0})) as sim,
+        Nugen("k", base_url=sim.url) as nugen,
+    ):
+        (one,) = await nugen.documents.upload(Upload("a.txt", b"x"))
+        with pytest.raises(WaitTimeoutError):
+            await nugen.documents.wait([one], timeout=0)
+        with pytest.raises(JobFailedError) as failed:
+            await nugen.documents.wait([one, one.id])
+        assert failed.value.job_id == one.id
+        with pytest.raises(JobFailedError):
+            await nugen.documents.wait(one.id)
 
 
 async def test_an_answer_with_another_number_of_ids_is_an_error() -> None:
