@@ -88,31 +88,19 @@ class Api:
 
     async def answer(self, call: Call[T]) -> tuple[T, Response]:
         """The record, and the answer that it was made from."""
-        if call.effect is not Effect.CREATE:
-            return await self._read(call, *await self.fetch(call))
-        started = datetime.now(UTC)
+        started = datetime.now(UTC) if call.effect is Effect.CREATE else None
         try:
-            return await self._read(call, *await self.fetch(call))
+            payload, response = await self.fetch(call)
+            try:
+                if len(response.body) < _LONG:
+                    return structure(payload, call.returns, call.about), response
+                return await in_slices(payload, call), response
+            except DecodeError as error:
+                raise self._unreadable(error, call, response) from None
         except NugenError as error:
-            if fate(error) is Fate.UNKNOWN:
+            if started is not None and fate(error) is Fate.UNKNOWN:
                 raise _unknown(call, error, started) from error
             raise
-
-    async def _read(self, call: Call[T], payload: Json, response: Response) -> tuple[T, Response]:
-        """The record; a long list is read in slices, so that it never holds the loop."""
-        try:
-            if len(response.body) < _LONG:
-                return structure(payload, call.returns, call.about), response
-            reading = steps(payload, call.returns, call.about)
-            while True:
-                try:
-                    next(reading)
-                except StopIteration as end:
-                    return cast("T", end.value), response
-                await asyncio.sleep(0)
-        except DecodeError as error:
-            url = self.transport.url(call.path)
-            raise interpret.located(error, response, call.method, url) from None
 
     def fetch(
         self, call: Call[Any], *, urgency: Urgency | None = None
@@ -143,7 +131,15 @@ class Api:
         tries = 0
         while True:
             try:
-                got = await self._once(call, urgency, deadline, tries)
+                response = await self.transport.exchange(
+                    call,
+                    timeout=self.options.timeout,
+                    urgency=urgency,
+                    headers=self.options.headers,
+                    deadline=deadline,
+                    resends=tries,
+                )
+                payload = self._payload(call, response)
             except NugenError as error:
                 if other is not None and contract == "documented" and _of_the_route(error):
                     call, contract, tries = evolve(other, alternative=None), "plural", 0
@@ -153,7 +149,7 @@ class Api:
             else:
                 if other is not None:
                     self.dialect.learn(call.noun, contract)
-                return got
+                return payload, response
             await asyncio.sleep(pause)
 
     @staticmethod
@@ -169,37 +165,35 @@ class Api:
         log.info("%s %s: %s; again in %.1f s", call.method, call.path, error, pause)
         return pause
 
-    async def _once(
-        self, call: Call[Any], urgency: Urgency, deadline: float | None, tries: int
-    ) -> tuple[Json, Response]:
-        transport, options = self.transport, self.options
-        response = await transport.exchange(
-            call,
-            timeout=options.timeout,
-            urgency=urgency,
-            headers=options.headers,
-            deadline=deadline,
-            resends=tries,
-        )
+    def _payload(self, call: Call[Any], response: Response) -> Json:
+        """What *response* says, told to the pace and to who is watching; raises for a refusal."""
+        status = response.status
         if log.isEnabledFor(logging.DEBUG):
-            log.debug("%s %s -> %d", call.method, call.path, response.status)
-        if 200 <= response.status < 300:  # noqa: PLR2004 # HTTP's successes
-            transport.answered(response.status, None)
-        return self._payload(call, response)
-
-    def _payload(self, call: Call[Any], response: Response) -> tuple[Json, Response]:
-        url = self.transport.url(call.path)
+            log.debug("%s %s -> %d", call.method, call.path, status)
         response = self.transport.shown(response)
-        try:
-            payload = interpret.payload(response, call.method, url, time.time())
-        except APIStatusError as error:
-            self.transport.answered(error.status, error.retry_after)
-            if not _means_none(call, error):
-                raise
-            payload = []
+        if 200 <= status < 300:  # noqa: PLR2004 # HTTP's successes
+            self.transport.answered(status, None)
+            try:
+                payload = interpret.payload(response)
+            except DecodeError as error:
+                raise self._unreadable(error, call, response) from None
+        else:
+            payload = self._refused(call, response)
         if (sink := _seen.get()) is not None:
             sink.append((response, payload))
-        return payload, response
+        return payload
+
+    def _refused(self, call: Call[Any], response: Response) -> Json:
+        """Raise for *response*, unless it is the service's way to say that there are none."""
+        url = self.transport.url(call.path)
+        error = interpret.refusal(response, call.method, url, time.time())
+        self.transport.answered(error.status, error.retry_after)
+        if _means_none(call, error):
+            return []
+        raise error
+
+    def _unreadable(self, error: DecodeError, call: Call[Any], response: Response) -> DecodeError:
+        return interpret.located(error, response, call.method, self.transport.url(call.path))
 
     @contextlib.asynccontextmanager
     async def download(self, call: Call[Any]) -> AsyncGenerator[AsyncIterator[bytes]]:
@@ -239,9 +233,19 @@ class Api:
             for event in events.end():
                 yield event
         except DecodeError as error:
-            url = self.transport.url(call.path)
             told = Response(head.status, head.headers, error.body.encode())
-            raise interpret.located(error, told, call.method, url) from None
+            raise self._unreadable(error, call, told) from None
+
+
+async def in_slices(payload: Json, call: Call[T]) -> T:
+    """The record of a long answer, made so that the loop is never held."""
+    reading = steps(payload, call.returns, call.about)
+    while True:
+        try:
+            next(reading)
+        except StopIteration as end:
+            return cast("T", end.value)
+        await asyncio.sleep(0)
 
 
 def _means_none(call: Call[Any], error: APIStatusError) -> bool:

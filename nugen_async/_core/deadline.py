@@ -59,11 +59,15 @@ class Deadlines:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
 
-    def within(self, seconds: float | None) -> Bound:
-        """A block of the current task that ends with a `TimeoutError` after *seconds*; None is no end."""
-        task = asyncio.current_task()
+    def within(self, seconds: float | None, latest: float | None = None) -> Bound:
+        """A block of the current task that ends with a `TimeoutError`.
+
+        It ends after *seconds*, and at *latest* in the loop's time; None is no end.
+        """
+        task = asyncio.current_task(self._loop)
         assert task is not None  # noqa: S101 # only tasks await
-        return Bound(self, task, math.inf if seconds is None else self._loop.time() + seconds)
+        when = math.inf if seconds is None else self._loop.time() + seconds
+        return Bound(self, task, when if latest is None else min(when, latest))
 
     def add(self, bound: Bound) -> None:
         """Start to watch *bound*."""

@@ -11,19 +11,13 @@ from .pace import retry_after
 from .wire import Json, Response
 
 _SHOWN = 500
+_EMPTY = (204, 205)
 _PLAIN_NOT_FOUND = {"not found", "method not allowed"}
 
 
-def payload(response: Response, method: str, url: str, wall_now: float) -> Json:
-    """The JSON value of a successful answer (None for an empty 204); raises for every other one."""
-    if not 200 <= response.status < 300:  # noqa: PLR2004 # HTTP's successes
-        raise refusal(response, method, url, wall_now)
-    if response.status in {204, 205}:
-        return None
-    try:
-        return loads(response.body)
-    except DecodeError as error:
-        raise _unreadable(response, method, url, error.problems) from None
+def payload(response: Response) -> Json:
+    """The JSON value of a successful answer, None for an empty 204; raises `DecodeError` for none."""
+    return None if response.status in _EMPTY else loads(response.body)
 
 
 def refusal(response: Response, method: str, url: str, wall_now: float) -> APIStatusError:
@@ -39,24 +33,18 @@ def refusal(response: Response, method: str, url: str, wall_now: float) -> APISt
     )
 
 
-def _unreadable(
-    response: Response, method: str, url: str, problems: tuple[str, ...]
-) -> DecodeError:
+def located(error: DecodeError, response: Response, method: str, url: str) -> DecodeError:
+    """The same complaint, with the request and the answer that it is about."""
     kind = response.headers.get("content-type", "")
     hint = (f"content type {kind}",) if kind and "json" not in kind else ()
     return DecodeError(
         method=method,
         url=url,
-        problems=problems + hint,
+        problems=error.problems + hint,
         status=response.status,
         request_id=response.request_id,
         body=_shown(response.body),
     )
-
-
-def located(error: DecodeError, response: Response, method: str, url: str) -> DecodeError:
-    """The same complaint, with the request and the answer that it is about."""
-    return _unreadable(response, method, url, error.problems)
 
 
 def route_is_missing(error: APIStatusError) -> bool:

@@ -104,12 +104,14 @@ class Pace:
     def admit(self, now: float, priority: int = 1) -> float:
         """0: go now. Else: the seconds to wait before asking again."""
         rate = self.rate(now)
-        free = self._opens if rate is None else max(self._opens, self._slot)
+        if rate is None:
+            return 0.0  # nothing was ever refused
+        free = max(self._opens, self._slot)
         if self._trial is not None and self._trial > max(free, now):
             return max(free - now, min(self._trial - now, _RECHECK))
         if priority >= POLL:
             free = max(free, self._urgent)
-        elif free > now and rate is not None:
+        elif free > now:
             self._urgent = free + 0.5 / rate
         return max(0.0, free - now)
 

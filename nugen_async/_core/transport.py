@@ -252,11 +252,12 @@ class Transport:
         sent = observe.sending(call, self._base, look=urgency is Urgency.POLL, resends=resends)
         result: Response | NugenError | None = None
         try:
-            allowed = _allowance(call, timeout.attempt)
-            if deadline is not None:
-                allowed = min(deadline - loop.time(), allowed or math.inf)
-            with self._deadlines.within(allowed):
-                result = await self._asked(call, timeout, headers)
+            with self._deadlines.within(_allowance(call, timeout.attempt), deadline):
+                answer = await self._request(call, timeout, headers)
+                body = await _whole(answer, self.settings.largest_body)
+                if answer.status in _MOVED and call.method == "GET":
+                    answer, body = await self._followed(answer, body, call, timeout, headers)
+            result = Response(answer.status, answer.headers, body, loop.time())
         except NugenError as error:
             result = error
             raise
@@ -269,15 +270,6 @@ class Transport:
         if isinstance(result, NugenError):
             raise result  # apart from the foreign one: it may quote the server, its frames hold the key
         return result
-
-    async def _asked(
-        self, call: Call[Any], timeout: Timeout, headers: Mapping[str, str] | None
-    ) -> Response:
-        answer = await self._request(call, timeout, headers)
-        body = await _whole(answer, self.settings.largest_body)
-        if answer.status in _MOVED and call.method == "GET":
-            answer, body = await self._followed(answer, body, call, timeout, headers)
-        return Response(answer.status, answer.headers, body, asyncio.get_running_loop().time())
 
     def shown(self, answer: Response) -> Response:
         """*answer* as it may be shown and kept: without the key, in a refusal's headers neither.

@@ -18,7 +18,7 @@ from .._core.schedule import Hints, Phase
 from .._core.sinks import OnUpdate
 from .._core.token import Token
 from .._core.waiters import Kind, ScheduleLike
-from .._core.wire import Call, Effect, Json, Part, Routes, identifier, sendable
+from .._core.wire import Call, Contract, Effect, Json, Part, Routes, identifier, sendable
 from ..errors import ClientStateError, InvalidRequestError
 
 T = TypeVar("T")
@@ -245,6 +245,9 @@ class Job(Resource):
         return self._jobs.explained(self.id)
 
 
+_REMEMBERED = 1024
+"""Calls that a collection keeps for the next look at the same job, about 1 kB each."""
+
 _lasting_fields: dict[type[Job], tuple[tuple[str, Any], ...]] = {}
 
 
@@ -271,6 +274,9 @@ class Collection:
 
     _api: Api
     _pollers: dict[tuple[str, str], Poller[Any]] = field(repr=False)
+    _asked: dict[tuple[str, str, Contract | None], Call[Any]] = field(
+        init=False, factory=dict[tuple[str, str, "Contract | None"], "Call[Any]"], repr=False
+    )
 
     def __reduce__(self) -> tuple[Any, ...]:
         raise TypeError("a client cannot be pickled; make one in each process")
@@ -295,7 +301,7 @@ class Collection:
         routes = self.routes[op]
         known = self._api.dialect.of(self.noun)
 
-        def on(contract: Any, alternative: Call[T] | None) -> Call[T]:
+        def on(contract: Contract, alternative: Call[T] | None) -> Call[T]:
             route = routes.under(contract)
             return Call(
                 route.method,
@@ -316,6 +322,18 @@ class Collection:
         if known is not None:
             return on(known, None)
         return on("documented", on("plural", None) if routes.plural else None)
+
+    def _asking(self, op: str, returns: type[T], about: str) -> Call[T]:
+        """The call that asks *op* of one thing; the same one each time that a job is looked at."""
+        if about.__class__ is not str:  # a UUID, or a mistake
+            return self._call(op, returns, ids={"id": about})
+        key = (op, about, self._api.dialect.of(self.noun))
+        call = self._asked.get(key)
+        if call is None:
+            if len(self._asked) >= _REMEMBERED:
+                self._asked.clear()
+            call = self._asked[key] = self._call(op, returns, ids={"id": about})
+        return call
 
     def inner(self) -> tuple[Collection, ...]:
         """Collections that live inside this one, such as a model's deployments."""

@@ -136,7 +136,7 @@ class Agents(Collection):
 
     async def get(self, agent_id: str) -> Agent:
         """Fetch one agent (get-agent)."""
-        return await self._send(self._call("get", Agent, ids={"id": agent_id}))
+        return await self._send(self._asking("get", Agent, agent_id))
 
     async def update(
         self,

@@ -201,7 +201,7 @@ class Alignments(JobCollection[Alignment]):
 
     async def get(self, alignment_id: str) -> Alignment:
         """Fetch everything about one alignment (get-alignment-data)."""
-        return await self._send(self._call("get", Alignment, ids={"id": alignment_id}))
+        return await self._send(self._asking("get", Alignment, alignment_id))
 
     async def get_status(self, alignment_id: str) -> Alignment:
         """Fetch the status only; in the plural contract little else (get-alignment-status)."""
@@ -215,10 +215,10 @@ class Alignments(JobCollection[Alignment]):
         return Listing(lambda _offset, _limit: self._send(self._page(0, 0)))
 
     def _look(self, job_id: str) -> Call[Alignment]:
-        return self._call("status", Alignment, ids={"id": job_id})
+        return self._asking("status", Alignment, job_id)
 
     def _detail(self, job_id: str) -> Call[Alignment]:
-        return self._call("get", Alignment, ids={"id": job_id})
+        return self._asking("get", Alignment, job_id)
 
     def _page(self, offset: int, limit: int) -> Call[Page[Alignment]]:  # noqa: ARG002 # the list comes whole
         return self._call("list", Page[Alignment])

@@ -178,10 +178,10 @@ class Benchmarks(JobCollection[Benchmark]):
         return Listing(lambda _offset, _limit: self._send(self._page(0, 0)))
 
     def _look(self, job_id: str) -> Call[Benchmark]:
-        return self._call("status", Benchmark, ids={"id": job_id})
+        return self._asking("status", Benchmark, job_id)
 
     def _detail(self, job_id: str) -> Call[Benchmark]:
-        return self._call("get", Benchmark, ids={"id": job_id})
+        return self._asking("get", Benchmark, job_id)
 
     def _page(self, offset: int, limit: int) -> Call[Page[Benchmark]]:  # noqa: ARG002 # the list comes whole
         return self._call("list", Page[Benchmark])

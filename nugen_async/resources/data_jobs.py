@@ -248,7 +248,7 @@ class DataJobs(JobCollection[DataJob]):
         return await self._send(self._call(op, DataJob, ids=ids, json=fields, effect=Effect.SETTLE))
 
     def _look(self, job_id: str) -> Call[DataJob]:
-        return self._call("get", DataJob, ids={"id": job_id})
+        return self._asking("get", DataJob, job_id)
 
     def _page(self, offset: int, limit: int) -> Call[Page[DataJob]]:
         return self._call("list", Page[DataJob], query={"limit": limit, "offset": offset})

@@ -237,7 +237,7 @@ class Documents(JobCollection[Document]):
         raise first
 
     def _look(self, job_id: str) -> Call[Document]:
-        return self._call("status", Document, ids={"id": job_id})
+        return self._asking("status", Document, job_id)
 
     def _page(self, offset: int, limit: int) -> Call[Page[Document]]:  # noqa: ARG002 # the list comes whole
         return self._call("list", Page[Document])

@@ -213,7 +213,7 @@ class Evaluations(JobCollection[Evaluation]):
 
     async def get(self, evaluation_id: str) -> Evaluation:
         """Fetch one evaluation (documented: its status; plural: its detail)."""
-        return await self._send(self._call("get", Evaluation, ids={"id": evaluation_id}))
+        return await self._send(self._asking("get", Evaluation, evaluation_id))
 
     async def get_status(self, evaluation_id: str) -> Evaluation:
         """Fetch the status, with progress while it runs (get-evaluation-status)."""
@@ -221,13 +221,11 @@ class Evaluations(JobCollection[Evaluation]):
 
     async def results(self, evaluation_id: str) -> EvaluationResults:
         """Fetch what was measured (get-evaluation-results); a `BadRequestError` before the end."""
-        return await self._send(self._call("results", EvaluationResults, ids={"id": evaluation_id}))
+        return await self._send(self._asking("results", EvaluationResults, evaluation_id))
 
     async def download(self, evaluation_id: str) -> EvaluationResults:
         """Fetch what was measured with every answer in `detailed_results` (download-evaluation-results)."""
-        return await self._send(
-            self._call("download", EvaluationResults, ids={"id": evaluation_id})
-        )
+        return await self._send(self._asking("download", EvaluationResults, evaluation_id))
 
     def list(
         self,
@@ -259,12 +257,12 @@ class Evaluations(JobCollection[Evaluation]):
         )
 
     def _look(self, job_id: str) -> Call[Evaluation]:
-        return self._call("status", Evaluation, ids={"id": job_id})
+        return self._asking("status", Evaluation, job_id)
 
     def _detail(self, job_id: str) -> Call[Evaluation] | None:
         if self._api.dialect.of(self.noun) != "plural":
             return None
-        return self._call("get", Evaluation, ids={"id": job_id})
+        return self._asking("get", Evaluation, job_id)
 
     def _page(self, offset: int, limit: int) -> Call[Page[Evaluation]]:
         return self._call("list", Page[Evaluation], query={"limit": limit, "offset": offset})

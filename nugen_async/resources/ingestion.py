@@ -86,7 +86,7 @@ class Ingestion(JobCollection[IngestionJob]):
         return Listing(lambda _offset, _limit: self._send(self._page(0, 0)))
 
     def _look(self, job_id: str) -> Call[IngestionJob]:
-        return self._call("get", IngestionJob, ids={"id": job_id})
+        return self._asking("get", IngestionJob, job_id)
 
     def _page(self, offset: int, limit: int) -> Call[Page[IngestionJob]]:  # noqa: ARG002 # the list comes whole
         return self._call("list", Page[IngestionJob])

@@ -224,7 +224,7 @@ class Deployments(JobCollection[Deployment]):
         return await self._send(self._look(model_id))
 
     def _look(self, job_id: str) -> Call[Deployment]:
-        return self._call("status", Deployment, ids={"id": job_id})
+        return self._asking("status", Deployment, job_id)
 
 
 @frozen(eq=False)
@@ -257,7 +257,7 @@ class Undeployments(JobCollection[Undeployment]):
         return await self._send(self._look(model_id))
 
     def _look(self, job_id: str) -> Call[Undeployment]:
-        return self._call("status", Undeployment, ids={"id": job_id})
+        return self._asking("status", Undeployment, job_id)
 
 
 async def _already(home: JobCollection[S], model_id: str, refusal: BadRequestError) -> S:
@@ -312,7 +312,7 @@ class Models(Collection):
 
     async def get(self, model_id: str) -> AlignedModel:
         """Fetch one aligned model (third-party; the documented contract has only the list)."""
-        return await self._send(self._call("get", AlignedModel, ids={"id": model_id}))
+        return await self._send(self._asking("get", AlignedModel, model_id))
 
     async def deploy(
         self, model_id: str, *, early: bool = False, provider: str | None = None

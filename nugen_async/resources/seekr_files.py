@@ -120,14 +120,14 @@ class Files(Collection):
 
     async def get(self, file_id: str) -> File:
         """Fetch what is known of one file."""
-        return await self._send(self._call("get", File, ids={"id": file_id}))
+        return await self._send(self._asking("get", File, file_id))
 
     def content(self, file_id: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Fetch the bytes of a file as they come.
 
         ``async with seekr.files.content(id) as pieces: async for piece in pieces: ...``
         """
-        call = self._call("content", NoneType, ids={"id": file_id})
+        call = self._asking("content", NoneType, file_id)
         return self._api.download(call)
 
     async def delete(self, file_id: str) -> None:

@@ -166,7 +166,7 @@ class TrainingPairs(JobCollection[TrainingPairsJob]):
         await self._send(call)
 
     def _look(self, job_id: str) -> Call[TrainingPairsJob]:
-        return self._call("get", TrainingPairsJob, ids={"id": job_id})
+        return self._asking("get", TrainingPairsJob, job_id)
 
     def _page(self, offset: int, limit: int) -> Call[Page[TrainingPairsJob]]:  # noqa: ARG002 # the list comes whole
         return self._call("list", Page[TrainingPairsJob])

@@ -11,21 +11,19 @@ from nugen_async._core.wire import Response
 from nugen_async.errors import APIStatusError, DecodeError, Problem
 
 
-def read(status: int, body: bytes = b"", **headers: str) -> object:
+def answer(status: int, body: bytes = b"", **headers: str) -> Response:
     told = CIMultiDict({k.replace("_", "-"): v for k, v in headers.items()})
-    return interpret.payload(Response(status, told, body), "GET", "/x", wall_now=1000.0)
+    return Response(status, told, body)
 
 
 def refused(status: int, body: bytes = b"", **headers: str) -> APIStatusError:
-    with pytest.raises(APIStatusError) as caught:
-        read(status, body, **headers)
-    return caught.value
+    return interpret.refusal(answer(status, body, **headers), "GET", "/x", wall_now=1000.0)
 
 
 def test_a_success_is_its_json() -> None:
-    assert read(200, b'{"a": [1]}') == {"a": [1]}
-    assert read(200, b'"model-1"') == "model-1"
-    assert read(204) is None
+    assert interpret.payload(answer(200, b'{"a": [1]}')) == {"a": [1]}
+    assert interpret.payload(answer(200, b'"model-1"')) == "model-1"
+    assert interpret.payload(answer(204)) is None
 
 
 @pytest.mark.parametrize(
@@ -95,10 +93,12 @@ def test_retry_after_is_read(value: str, seconds: float | None) -> None:
 
 @pytest.mark.parametrize("body", [b"", b"<html>", b'{"a": ', b"\xff\xfe", b"NaN", b"[" * 100_000])
 def test_an_unreadable_success_is_a_decode_error(body: bytes) -> None:
+    response = answer(200, body, content_type="text/html")
     with pytest.raises(DecodeError) as caught:
-        read(200, body, content_type="text/html")
-    assert caught.value.status == 200
-    assert "content type text/html" in caught.value.problems
+        interpret.payload(response)
+    error = interpret.located(caught.value, response, "GET", "/x")
+    assert error.status == 200
+    assert "content type text/html" in error.problems
 
 
 @pytest.mark.parametrize(

@@ -12,10 +12,10 @@ import pytest
 from attrs import frozen
 
 from nugen_async import Nugen, SeekrFlow, Upload
-from nugen_async._core.codec import SLICE, dumps
+from nugen_async._core.api import in_slices
+from nugen_async._core.codec import SLICE
 from nugen_async._core.page import Page
 from nugen_async._core.schedule import Phase
-from nugen_async._core.wire import Response
 from nugen_async.resources._base import Collection, JobCollection
 from nugen_async.resources._lists import Listing
 from nugen_async.resources.models import AlignedModel
@@ -779,14 +779,13 @@ async def test_a_long_list_is_read_in_slices() -> None:
     nugen = Nugen("k")
     call = nugen.models._call("aligned", Page[AlignedModel])
     payload = {"domain_aligned_models": models}
-    response = Response(200, {}, dumps(payload))
-    reading = nugen._api._read(call, payload, response)
+    reading = in_slices(payload, call)
     turns = 0
     while True:
         try:
             reading.send(None)
         except StopIteration as end:
-            page, _ = end.value
+            page = end.value
             break
         turns += 1
     assert (turns, len(page)) == (5000 // SLICE, 5000)
