@@ -68,7 +68,7 @@ def generated(record: type[R], known: Sequence[Fieldlike]) -> Quick[R]:
         "twin": twin,
         "record": record,
         "new": object.__new__,
-        "known": wires,
+        "known": wires.union(*(_also(one, known) for one in known)),
         "parse": datetime.fromisoformat,
         "UTC": UTC,
         "aware": aware,
@@ -78,6 +78,8 @@ def generated(record: type[R], known: Sequence[Fieldlike]) -> Quick[R]:
     }
     lines = ["if not known.issuperset(row): return None", "get = row.get", "made = new(twin)"]
     for index, one in enumerate(known):
+        lines.append(f"v = get({one.wire!r})")
+        lines += [f"if v is None: v = get({name!r})" for name in _also(one, known)]
         lines += _field_lines(one, index, wires, names)
     lines += _own_lines(record, names)
     lines += ["made.__class__ = record", "return made"]
@@ -85,6 +87,14 @@ def generated(record: type[R], known: Sequence[Fieldlike]) -> Quick[R]:
     exec(compile(source, f"<codec of {record.__qualname__}>", "exec"), names)  # noqa: S102 # made of our own field names only
     quick: Quick[R] = names["quick"]
     return quick
+
+
+def _also(one: Fieldlike, known: Sequence[Fieldlike]) -> list[str]:
+    """Other names under which an ordinary row may tell its id, as the answers to creates do."""
+    if one.name != "id":
+        return []
+    others = {name for field in known if field is not one for name in field.names}
+    return [name for name in one.names if name != one.wire and name not in others]
 
 
 def _own_lines(record: type[Any], names: dict[str, Any]) -> list[str]:
@@ -104,7 +114,7 @@ def _own_lines(record: type[Any], names: dict[str, Any]) -> list[str]:
 def _field_lines(
     one: Fieldlike, index: int, wires: frozenset[str], names: dict[str, Any]
 ) -> list[str]:
-    lines = [f"v = get({one.wire!r})"]
+    lines: list[str] = []
     check = [f"    {line}" for line in _check(one, index, names)]
     nothing = _nothing(one, index, wires, names)
     if nothing and check:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import math
 import os
 from collections.abc import (
     AsyncGenerator,
@@ -248,7 +247,15 @@ class Transport:
         loop = self.open()
         gate = self.gate
         if not gate.enter_now(urgency):
-            await self._turn(call, urgency, deadline)
+            if deadline is not None:
+                await self._turn(call, urgency, deadline)
+            else:  # `Gate.enter` without a coroutine of its own: thousands may stand here
+                turn = gate.queue(urgency)
+                try:
+                    await turn
+                except asyncio.CancelledError:
+                    gate.give_up(turn)
+                    raise
         sent = observe.sending(call, self._base, look=urgency is Urgency.POLL, resends=resends)
         result: Response | NugenError | None = None
         try:
