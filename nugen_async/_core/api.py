@@ -139,7 +139,7 @@ class Api:
                     deadline=deadline,
                     resends=tries,
                 )
-                payload = self._payload(call, response)
+                got = self._payload(call, response)
             except NugenError as error:
                 if other is not None and contract == "documented" and _of_the_route(error):
                     call, contract, tries = evolve(other, alternative=None), "plural", 0
@@ -149,7 +149,7 @@ class Api:
             else:
                 if other is not None:
                     self.dialect.learn(call.noun, contract)
-                return payload, response
+                return got
             await asyncio.sleep(pause)
 
     @staticmethod
@@ -165,8 +165,8 @@ class Api:
         log.info("%s %s: %s; again in %.1f s", call.method, call.path, error, pause)
         return pause
 
-    def _payload(self, call: Call[Any], response: Response) -> Json:
-        """What *response* says, told to the pace and to who is watching; raises for a refusal."""
+    def _payload(self, call: Call[Any], response: Response) -> tuple[Json, Response]:
+        """What *response* says, and itself without the key; raises for a refusal."""
         status = response.status
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s -> %d", call.method, call.path, status)
@@ -181,7 +181,7 @@ class Api:
             payload = self._refused(call, response)
         if (sink := _seen.get()) is not None:
             sink.append((response, payload))
-        return payload
+        return payload, response
 
     def _refused(self, call: Call[Any], response: Response) -> Json:
         """Raise for *response*, unless it is the service's way to say that there are none."""

@@ -244,7 +244,7 @@ class Transport:
         *deadline* is in the loop's time, and bounds the wait for a turn as well.
         Raises `APITimeoutError`, `APIConnectionError`, `ClientStateError`; nothing foreign.
         """
-        loop = self.open()
+        self.open()
         gate = self.gate
         if not gate.enter_now(urgency):
             if deadline is not None:
@@ -260,11 +260,7 @@ class Transport:
         result: Response | NugenError | None = None
         try:
             with self._deadlines.within(_allowance(call, timeout.attempt), deadline):
-                answer = await self._request(call, timeout, headers)
-                body = await _whole(answer, self.settings.largest_body)
-                if answer.status in _MOVED and call.method == "GET":
-                    answer, body = await self._followed(answer, body, call, timeout, headers)
-            result = Response(answer.status, answer.headers, body, loop.time())
+                result = await self._asked(call, timeout, headers)
         except NugenError as error:
             result = error
             raise
@@ -277,6 +273,15 @@ class Transport:
         if isinstance(result, NugenError):
             raise result  # apart from the foreign one: it may quote the server, its frames hold the key
         return result
+
+    async def _asked(
+        self, call: Call[Any], timeout: Timeout, headers: Mapping[str, str] | None
+    ) -> Response:
+        answer = await self._request(call, timeout, headers)
+        body = await _whole(answer, self.settings.largest_body)
+        if answer.status in _MOVED and call.method == "GET":
+            answer, body = await self._followed(answer, body, call, timeout, headers)
+        return Response(answer.status, answer.headers, body, asyncio.get_running_loop().time())
 
     def shown(self, answer: Response) -> Response:
         """*answer* as it may be shown and kept: without the key, in a refusal's headers neither.
