@@ -39,7 +39,7 @@ async def whole_way(nugen: Nugen) -> dict[str, Any]:
     deployment = await (await nugen.models.deploy(alignment.model_id)).wait_until_ready()
     (model,) = await nugen.models.list_aligned()
     started = await nugen.evaluations.create(
-        model_id="nugen-flash-instruct", model_id_2=alignment.model_id, benchmark_id=benchmark.id
+        model_id=alignment.model_id, baseline="nugen-flash-instruct", benchmark_id=benchmark.id
     )
     evaluation = await started.wait_until_ready()
     results = await evaluation.results()

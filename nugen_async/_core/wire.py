@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import enum
 import re
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, Iterable, Mapping
 from typing import Any, Generic, Literal, TypeVar
 from urllib.parse import quote
 
@@ -89,6 +89,22 @@ class Routes:
 
     documented: Route
     plural: Route | None = None
+    only: Mapping[str, Contract] = field(factory=dict[str, Contract])
+    """Arguments that one of the contracts alone has a field for."""
+
+    def taking(self, given: Iterable[str], contract: Contract | None) -> Contract | None:
+        """*contract*, or while that is not known the one that alone has a field for each of *given*.
+
+        Raises `InvalidRequestError` where there is a field for one of them in another contract only.
+        """
+        for name in given:
+            only = self.only.get(name)
+            if only is not None and contract not in {None, only}:
+                raise InvalidRequestError(
+                    f'the {contract} contract has no {name}; a client made with contract="{only}" has'
+                )
+            contract = only or contract
+        return contract
 
     def under(self, contract: Contract) -> Route:
         """The route that *contract* uses."""

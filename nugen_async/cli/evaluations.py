@@ -85,10 +85,8 @@ async def compare(
         Wait so many seconds at most; the evaluation goes on.
     """
     async with common.nugen() as nugen:
-        # The documented contract names the base first, the plural one last.
-        sides = (model, base) if common.contract == "plural" else (base, model)
         job = await nugen.evaluations.create(
-            model_id=sides[0], model_id_2=sides[1], benchmark_id=benchmark, custom_metrics=metric
+            model_id=model, baseline=base, benchmark_id=benchmark, custom_metrics=metric
         )
         if no_wait:
             return started(common, job)

@@ -229,18 +229,18 @@ class Run:
     async def _evaluation(self, record: Record) -> None:
         spec = self._spec
         benchmark_id = spec.benchmark_id or self.progress.of(Stage.BENCHMARK).id
-        first, second = self._sides
+        base = spec.base_model if spec.evaluate == "compare" else None
 
         async def send(_token: str) -> str:
             made = await self._nugen.evaluations.create(
-                model_id=first,
-                model_id_2=second,
+                model_id=self._model_id,
+                baseline=base,
                 benchmark_id=benchmark_id,
                 custom_metrics=spec.custom_metrics or None,
             )
             return made.id
 
-        models = frozenset(filter(None, (first, second)))
+        models = frozenset(filter(None, (self._model_id, base)))
         thing = Thing(
             kind="evaluation",
             key=f"evaluation:{self._key}",
@@ -264,16 +264,6 @@ class Run:
     @property
     def _model_id(self) -> str:
         return self._spec.model_id or self.progress.model_id
-
-    @property
-    def _sides(self) -> tuple[str, str | None]:
-        """The models to evaluate: the documented contract names the base first, the plural one last."""
-        if self._spec.evaluate == "alone" or self._spec.base_model is None:
-            return self._model_id, None
-        evaluations = self._nugen.evaluations
-        plural = evaluations._api.dialect.of(evaluations.noun) == "plural"  # noqa: SLF001 # no public way
-        sides = self._spec.base_model, self._model_id
-        return (sides[1], sides[0]) if plural else sides
 
     def _end(self, stage: Stage, record: Record, **facts: Any) -> None:
         spent = asyncio.get_running_loop().time() - self._began

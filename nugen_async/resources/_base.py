@@ -300,6 +300,9 @@ class Collection:
                 raise InvalidRequestError(f"what is sent as {name} holds what no header can carry")
         routes = self.routes[op]
         known = self._api.dialect.of(self.noun)
+        if routes.only:
+            given = {**(json or {}), **(query or {}), **{part.name: part for part in parts}}
+            known = routes.taking((k for k, v in given.items() if v is not None), known)
 
         def on(contract: Contract, alternative: Call[T] | None) -> Call[T]:
             route = routes.under(contract)

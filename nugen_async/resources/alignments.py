@@ -155,7 +155,7 @@ class Alignments(JobCollection[Alignment]):
         "status": Routes(
             Route("GET", f"{_ONE}/status/{{id}}"), Route("GET", f"{_MANY}/{{id}}/status")
         ),
-        "list": Routes(Route("GET", _ONE), Route("GET", f"{_MANY}/list")),
+        "list": Routes(Route("GET", _ONE), Route("GET", f"{_MANY}/list"), only={"limit": "plural"}),
     }
 
     async def create(
@@ -207,12 +207,14 @@ class Alignments(JobCollection[Alignment]):
         """Fetch the status only; in the plural contract little else (get-alignment-status)."""
         return await self._send(self._look(alignment_id))
 
-    def list(self) -> Listing[Alignment]:
-        """List every alignment; await it for a `Page`, or iterate.
+    def list(self, *, limit: int | None = None) -> Listing[Alignment]:
+        """List every alignment, or at most *limit* (plural contract); await it for a `Page`, or iterate.
 
         The path is inferred in the documented contract (list-alignment-projects shows none).
         """
-        return Listing(lambda _offset, _limit: self._send(self._page(0, 0)))
+        query = {"limit": _checks.whole("limit", limit)}
+        call = self._call("list", Page[Alignment], query=query)
+        return Listing(lambda _offset, _limit: self._send(call))
 
     def _look(self, job_id: str) -> Call[Alignment]:
         return self._asking("status", Alignment, job_id)

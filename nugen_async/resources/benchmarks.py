@@ -90,7 +90,12 @@ class Benchmarks(JobCollection[Benchmark]):
     routes: ClassVar[Mapping[str, Routes]] = {
         "create": Routes(
             Route("POST", f"{_ONE}/create", {"document_ids": "documents"}),
-            Route("POST", f"{_MANY}/create", {"num_questions": "n_samples"}),
+            Route(
+                "POST",
+                f"{_MANY}/create",
+                {"num_questions": "n_samples", "name": "benchmark_name"},
+            ),
+            only={"name": "plural"},
         ),
         "upload": Routes(Route("POST", f"{_ONE}/upload"), Route("POST", f"{_MANY}/upload")),
         "status": Routes(
@@ -105,22 +110,26 @@ class Benchmarks(JobCollection[Benchmark]):
         *,
         document_ids: Sequence[str],
         num_questions: int,
+        name: str | None = None,
         on_unknown: Literal["raise", "reconcile"] = "raise",
     ) -> Benchmark:
         """Have questions written from documents (create-benchmark-task).
 
+        `name` is what to call the benchmark (plural contract; the documented one has no field for it).
+
         When the answer is lost, `on_unknown="reconcile"` looks through the list and returns the one that
-        has these documents and this number of questions and is new; benchmarks that are written have no
-        name of ours, so that the match is only probable.
+        has these documents, this number of questions and this name and is new; without a name of ours the
+        match is only probable.
 
         Raises `InvalidRequestError` before sending, `CreateOutcomeUnknownError` when the answer was lost.
         """
         fields = {
             "document_ids": _checks.texts("document_ids", document_ids),
             "num_questions": _checks.whole("num_questions", num_questions),
+            "name": _checks.optional_text("name", name),
         }
         call = self._call("create", Benchmark, json=fields, effect=Effect.CREATE)
-        wanted = Wanted(documents=frozenset(document_ids), size=num_questions)
+        wanted = Wanted(name=name, documents=frozenset(document_ids), size=num_questions)
         return await reconciled(lambda: self._send(call), self.list, wanted, on_unknown)
 
     async def upload(

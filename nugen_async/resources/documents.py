@@ -15,7 +15,7 @@ from .._core.page import Page
 from .._core.schedule import Hints
 from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Part, Route, Routes
-from ..errors import ConflictError, DecodeError, NugenError
+from ..errors import ConflictError, DecodeError, InvalidRequestError, NugenError
 from . import _checks
 from ._base import Job, JobCollection, Lifecycle, Resource
 from ._lists import Listing
@@ -57,7 +57,6 @@ class Document(Job):
     filename: str = field(default="", metadata=seen_as("file_name", "name"))
     type: str | None = field(default=None, metadata=seen_as("content_type"))
     size: int | None = None
-    """Bytes."""
     """Bytes."""
     upload_date: datetime | None = field(
         default=None, metadata=seen_as("uploaded_at", "created_at", "created_date")
@@ -115,7 +114,9 @@ class Documents(JobCollection[Document]):
     noun: ClassVar = "documents"
     record: ClassVar = Document
     routes: ClassVar[Mapping[str, Routes]] = {
-        "upload": Routes(Route("POST", _BASE), Route("POST", f"{_BASE}/create")),
+        "upload": Routes(
+            Route("POST", _BASE), Route("POST", f"{_BASE}/create"), only={"names": "plural"}
+        ),
         "list": Routes(Route("GET", _BASE), Route("GET", f"{_BASE}/list")),
         "status": Routes(Route("GET", f"{_BASE}/{{id}}/status")),
     }
@@ -124,6 +125,7 @@ class Documents(JobCollection[Document]):
         self,
         files: FileSource | Iterable[FileSource],
         *,
+        names: Sequence[str] | None = None,
         categories: Sequence[str] | None = None,
         on_progress: OnProgress | None = None,
         on_duplicate: Literal["adopt", "raise"] = "adopt",
@@ -134,7 +136,8 @@ class Documents(JobCollection[Document]):
         A file is a path, or an `Upload` of bytes, a binary file object or an async iterable. Files are
         checked first: they exist, are of a type that the API takes (unless `check_type` is False), and
         have at most 100 MB. They are read in a thread and sent as they are read, all in one request.
-        `on_progress` is called with an `UploadProgress` after each chunk.
+        `on_progress` is called with an `UploadProgress` after each chunk. `names` are what the documents
+        are to be called instead of their files, one a file (plural contract).
 
         A file that the server has already (409 with its id) is adopted when the size agrees, unless
         *on_duplicate* is ``"raise"``. The server goes by the file's name, so its content may be older.
@@ -146,8 +149,10 @@ class Documents(JobCollection[Document]):
         found = await sources(files, limits)
         if categories is not None:
             categories = _checks.texts("categories", categories, at_least=0)
+        if names is not None and len(names := _checks.texts("names", names)) != len(found):
+            raise InvalidRequestError(f"{len(names)} names for {len(found)} files")
         try:
-            return await self._upload(found, categories, on_progress)
+            return await self._upload(found, names, categories, on_progress)
         except ConflictError as error:
             if on_duplicate == "raise" or (len(found) == 1 and error.existing_id is None):
                 raise
@@ -155,9 +160,10 @@ class Documents(JobCollection[Document]):
                 return [await self._adopted(found[0], error)]
         # One of several is there already, and the refusal does not say which: one at a time.
         made: list[Document] = []
-        for source in found:
+        for index, source in enumerate(found):
+            named = None if names is None else [names[index]]
             try:
-                made += await self._upload([source], categories, on_progress)
+                made += await self._upload([source], named, categories, on_progress)
             except ConflictError as error:
                 made.append(await self._adopted(source, error))
         return made
@@ -165,10 +171,12 @@ class Documents(JobCollection[Document]):
     async def _upload(
         self,
         found: Sequence[Source],
+        names: Sequence[str] | None,
         categories: Sequence[str] | None,
         on_progress: OnProgress | None,
     ) -> list[Document]:
         parts = [source.part("files", on_progress) for source in found]
+        parts += [Part("names", name) for name in names or ()]
         parts += [Part("categories", category) for category in categories or ()]
         call = self._call("upload", UploadReceipt, parts=tuple(parts), effect=Effect.CREATE)
         receipt = await self._send(call)
@@ -177,10 +185,12 @@ class Documents(JobCollection[Document]):
             problem = f"$.document_ids: expected {len(found)} ids, one a file, got {len(ids)}"
             raise DecodeError(method="POST", url=_BASE, problems=(problem,))
         return [
-            evolve(self.handle(made), filename=source.name, size=source.size).bound_to(
+            evolve(self.handle(made), filename=name, size=source.size).bound_to(
                 self, Seen(0.0, fresh=True)
             )
-            for made, source in zip(ids, found, strict=True)
+            for made, source, name in zip(
+                ids, found, names or [source.name for source in found], strict=True
+            )
         ]
 
     async def _adopted(self, source: Source, refusal: ConflictError) -> Document:

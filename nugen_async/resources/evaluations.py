@@ -47,8 +47,28 @@ class EvaluationMetrics:
     """Everything that was measured, custom metrics too, under the server's names."""
 
 
+class _Compared:
+    """Which side of a comparison is which, whichever contract told it."""
+
+    __slots__ = ()
+
+    model_id: str
+    model_id_2: str | None
+    baseline_model_id: str | None
+
+    @property
+    def subject(self) -> str:
+        """The id of the model in question."""
+        return self.model_id_2 or self.model_id
+
+    @property
+    def baseline(self) -> str | None:
+        """The id of the model that it is compared with; None where it is measured alone."""
+        return self.model_id if self.model_id_2 else self.baseline_model_id
+
+
 @frozen(kw_only=True)
-class Evaluation(Job):
+class Evaluation(_Compared, Job):
     """One evaluation, as the server last described it."""
 
     rows: ClassVar = ("evaluations",)
@@ -67,8 +87,10 @@ class Evaluation(Job):
     model_id: str = ""
     status: str = field(default="", metadata=seen_as(required=True))
     benchmark_id: str = ""
-    model_id_2: str | None = field(default=None, metadata=seen_as("baseline_model_id"))
-    """The model that it is compared with."""
+    model_id_2: str | None = None
+    """Of a comparison in the documented contract: the model in question, `model_id` being the baseline."""
+    baseline_model_id: str | None = None
+    """Of a comparison in the plural contract: what `model_id` is compared with."""
     name: str | None = field(default=None, metadata=seen_as("evaluation_name"))
     judge_provider: str | None = None
     created_at: datetime | None = field(default=None, metadata=seen_as("created_date"))
@@ -124,7 +146,7 @@ class Evaluation(Job):
 
 
 @frozen(kw_only=True)
-class EvaluationResults(Resource):
+class EvaluationResults(_Compared, Resource):
     """What an evaluation measured."""
 
     id: str = field(metadata=seen_as("id", wire="evaluation_id"))
@@ -139,7 +161,10 @@ class EvaluationResults(Resource):
     method: str | None = None
     """``eval`` or ``eval-compare``."""
     metrics: EvaluationMetrics | None = None
-    model_id_2: str | None = field(default=None, metadata=seen_as("baseline_model_id"))
+    model_id_2: str | None = None
+    """As in `Evaluation`."""
+    baseline_model_id: str | None = None
+    """As in `Evaluation`."""
     base_model: str | Mapping[str, Any] | None = None
     """In a comparison: the base side, as an object."""
     eval_model: str | Mapping[str, Any] | None = None
@@ -170,8 +195,13 @@ class Evaluations(JobCollection[Evaluation]):
     page_size: ClassVar[int | None] = _LARGEST_PAGE
     routes: ClassVar[Mapping[str, Routes]] = {
         "create": Routes(
-            Route("POST", _BASE),
-            Route("POST", f"{_BASE}/create", {"model_id_2": "baseline_model_id"}),
+            Route("POST", _BASE, {"subject": "model_id_2", "baseline": "model_id"}),
+            Route(
+                "POST",
+                f"{_BASE}/create",
+                {"subject": "model_id", "baseline": "baseline_model_id", "name": "evaluation_name"},
+            ),
+            only={"model_id_2": "documented", "name": "plural"},
         ),
         "status": Routes(Route("GET", f"{_BASE}/{{id}}/status")),
         "get": Routes(Route("GET", f"{_BASE}/{{id}}/status"), Route("GET", f"{_BASE}/{{id}}")),
@@ -185,30 +215,41 @@ class Evaluations(JobCollection[Evaluation]):
         *,
         model_id: str,
         benchmark_id: str,
+        baseline: str | None = None,
         model_id_2: str | None = None,
+        name: str | None = None,
         custom_metrics: Sequence[str] | Mapping[str, Any] | None = None,
         on_unknown: Literal["raise", "reconcile"] = "raise",
     ) -> Evaluation:
-        """Start to measure `model_id`, alone or in comparison with `model_id_2` (create-evaluation).
+        """Start to measure `model_id`, alone or in comparison with a `baseline` (create-evaluation).
 
-        `custom_metrics` is a list of names, as the page's example shows, or an object, as its schema says;
-        it is sent as it is. In the plural contract `model_id_2` goes out as the baseline.
+        The contracts name the two sides in opposite order: in a comparison the documented `model_id` is
+        the baseline and `model_id_2` the model in question (by the page's example), the plural one has
+        `model_id` and `baseline_model_id`. With `baseline` both are told as they want it. `model_id_2`
+        instead sends the documented contract's own fields as they are, so that `model_id` is the baseline.
+
+        `name` is what to call the evaluation (plural contract). `custom_metrics` is a list of names, as the
+        page's example shows, or an object, as its schema says; it is sent as it is.
 
         When the answer is lost, `on_unknown="reconcile"` looks through the list and returns the one of
-        these models and this benchmark that is new; evaluations have no name of ours, so that the match is
-        only probable.
+        these models, this benchmark and this name that is new; without a name of ours the match is only
+        probable.
 
         Raises `InvalidRequestError` before sending, `CreateOutcomeUnknownError` when the answer was lost.
         """
+        if baseline is not None and model_id_2 is not None:
+            raise InvalidRequestError("a comparison has two sides: give baseline or model_id_2")
         fields = {
-            "model_id": _checks.text("model_id", model_id),
-            "benchmark_id": _checks.text("benchmark_id", benchmark_id),
+            "model_id" if baseline is None else "subject": _checks.text("model_id", model_id),
+            "baseline": _checks.optional_text("baseline", baseline),
             "model_id_2": _checks.optional_text("model_id_2", model_id_2),
+            "benchmark_id": _checks.text("benchmark_id", benchmark_id),
+            "name": _checks.optional_text("name", name),
             "custom_metrics": _metrics(custom_metrics),
         }
         call = self._call("create", Evaluation, json=fields, effect=Effect.CREATE)
-        models = frozenset(filter(None, (model_id, model_id_2)))
-        wanted = Wanted(models=models, benchmark_id=benchmark_id)
+        models = frozenset(filter(None, (model_id, baseline, model_id_2)))
+        wanted = Wanted(name=name, models=models, benchmark_id=benchmark_id)
         return await reconciled(lambda: self._send(call), self.list, wanted, on_unknown)
 
     async def get(self, evaluation_id: str) -> Evaluation:

@@ -279,8 +279,8 @@ class Models(Collection):
 
     noun: ClassVar = "models"
     routes: ClassVar[Mapping[str, Routes]] = {
-        "base": Routes(Route("GET", f"{_BASE}/base")),
-        "aligned": Routes(Route("GET", f"{_BASE}/aligned")),
+        "base": Routes(Route("GET", f"{_BASE}/base"), only={"limit": "plural"}),
+        "aligned": Routes(Route("GET", f"{_BASE}/aligned"), only={"limit": "plural"}),
         "get": Routes(Route("GET", f"{_BASE}/{{id}}")),
     }
 
@@ -298,16 +298,19 @@ class Models(Collection):
         """Deployments and undeployments are waited for in their own right."""
         return self.deployments, self.undeployments
 
-    def list_base(self) -> Listing[BaseModel]:
-        """List the models to start from (the shape is third-party)."""
-        return Listing(lambda _offset, _limit: self._send(self._call("base", Page[BaseModel])))
+    def list_base(self, *, limit: int | None = None) -> Listing[BaseModel]:
+        """List the models to start from (third-party), at most *limit* in the plural contract."""
+        query = {"limit": _checks.whole("limit", limit)}
+        call = self._call("base", Page[BaseModel], query=query)
+        return Listing(lambda _offset, _limit: self._send(call))
 
-    def list_aligned(self) -> Listing[AlignedModel]:
+    def list_aligned(self, *, limit: int | None = None) -> Listing[AlignedModel]:
         """List the account's aligned models, deployed or not (list-aligned-models).
 
-        The API's 404 for "none" is an empty page here.
+        The API's 404 for "none" is an empty page here. *limit* is for the plural contract.
         """
-        call = self._call("aligned", Page[AlignedModel], empty_on_404=True)
+        query = {"limit": _checks.whole("limit", limit)}
+        call = self._call("aligned", Page[AlignedModel], query=query, empty_on_404=True)
         return Listing(lambda _offset, _limit: self._send(call))
 
     async def get(self, model_id: str) -> AlignedModel:

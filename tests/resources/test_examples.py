@@ -438,9 +438,11 @@ REQUESTS: dict[str, tuple[Ask, dict[str, Any]]] = {
     "ex110": (lambda n, b: n.agents.run("bot", b["message"]), {}),
     "ex121": (
         lambda n, b: n.benchmarks.create(
-            document_ids=b["document_ids"], num_questions=b["n_samples"]
+            document_ids=b["document_ids"],
+            num_questions=b["n_samples"],
+            name=b["benchmark_name"],
         ),
-        {"benchmark_name": None},  # optional, and without a counterpart
+        {},
     ),
     "ex123": (
         lambda n, b: n.alignments.create(
@@ -456,9 +458,10 @@ REQUESTS: dict[str, tuple[Ask, dict[str, Any]]] = {
         lambda n, b: n.evaluations.create(
             model_id=b["model_id"],
             benchmark_id=b["benchmark_id"],
-            model_id_2=b["baseline_model_id"],
+            baseline=b["baseline_model_id"],
+            name=b["evaluation_name"],
         ),
-        {"evaluation_name": None},  # optional, and without a counterpart
+        {},
     ),
 }
 ENOUGH = {

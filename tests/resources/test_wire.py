@@ -173,13 +173,13 @@ NUGEN = [
     Row(
         "evaluations.create",
         lambda c: c.evaluations.create(
-            model_id="m", benchmark_id="b", model_id_2="n", custom_metrics={"x": 1}
+            model_id="m", baseline="n", benchmark_id="b", custom_metrics={"x": 1}
         ),
         f"POST {V3}/evaluations",
         {"evaluation_id": "ev", "status": "PROCESSING"},
         {"id": "ev", "phase": Phase.RUNNING},
         f"POST {V3}/evaluations/create",
-        json={"model_id": "m", "benchmark_id": "b", "model_id_2": "n", "custom_metrics": {"x": 1}},
+        json={"model_id": "n", "benchmark_id": "b", "model_id_2": "m", "custom_metrics": {"x": 1}},
         plural_json={
             "model_id": "m",
             "benchmark_id": "b",
