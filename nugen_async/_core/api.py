@@ -174,7 +174,7 @@ class Api:
         if 200 <= status < 300:  # noqa: PLR2004 # HTTP's successes
             self.transport.answered(status, None)
             try:
-                payload = interpret.payload(response)
+                payload = None if call.unread else interpret.payload(response)
             except DecodeError as error:
                 raise self._unreadable(error, call, response) from None
         else:

@@ -7,20 +7,19 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from typing import Generic, TypeVar
 
 from ..errors import NotFoundError, NugenError, printable
 from .age import Seen, age_at
-from .limits import Movement
 from .logs import log
 from .outcome import Outcome, Stalled, TimedOut, Unreachable
 from .past import Durations
 from .retry import Fate, fate
 from .rounds import Agenda
-from .schedule import DEFAULT, Hints, Phase, Schedule, Settled, Sleep
+from .schedule import Hints, Phase, Schedule, Watch
 from .trouble import BUDGET, Abandon, Route, Trouble
-from .waiters import AT_ONCE, Kind, Outlook, Subject, Terms, Waiter, Watched, end_of
+from .waiters import Kind, Subject, Terms, Watched, end_of
 
 J = TypeVar("J", bound=Watched)
 
@@ -58,7 +57,7 @@ class Book(Generic[J]):
     def close(self) -> set[Terms[J]]:
         """Strike everything out; returns whose waits that ends."""
         subjects, self.subjects = self.subjects, {}
-        return {waiter.terms for subject in subjects.values() for waiter in subject.waiters}
+        return {terms for subject in subjects.values() for terms in subject.waiters}
 
     def explain(self, job_id: str) -> str:
         """Why the next look at a job is when it is, for people."""
@@ -70,129 +69,129 @@ class Book(Generic[J]):
         said = f"{self._kind.noun} {printable(job_id)}: {status}"
         if subject.asked:
             return f"{said}; being looked at now"
-        outlook = min(subject.outlooks, key=lambda o: o.next_look)
-        said += f"; {outlook.why}"
-        if outlook.looked < now:
-            said += f" (decided {now - outlook.looked:.0f} s ago)"
+        watch = min(subject.watches, key=lambda watch: watch.due)
+        said += f"; {watch.left(now).why}"
         if subject.trouble is not None:
             said += f"; {subject.trouble.failures} looks in a row failed"
         if len(subject.waiters) > 1:
             said += f"; {len(subject.waiters)} waiters share its looks"
         return said
 
-    def register(self, job: J, terms: Terms[J], policy: Schedule) -> None:
-        """Have *job* looked at for *terms*, by *policy*."""
+    def register(self, job: J, terms: Terms[J]) -> None:
+        """Have *job* looked at for *terms*."""
+        now = terms.started
         subject = self.subjects.get(job.id)
         if subject is None:
             subject = self.subjects[job.id] = Subject(job)
-        outlook = next((o for o in subject.outlooks if o.policy == policy and o.shared), None)
-        if outlook is None:
-            outlook = self._outlook(job, policy, terms.started)
-        subject.waiters += (Waiter(terms, outlook),)
+        known = next((watch for watch in subject.watches if watch.serves(terms.policy)), None)
+        watch = known or self._watch(job, terms.policy, now)
+        subject.join(terms, watch)
         if terms.wait is not None:
             terms.wait.joined()
-        if terms.timeout == 0 or outlook.next_look <= terms.started:
+        if terms.once or watch.due <= now:
             self.hurry(subject)
-        elif outlook.looked == terms.started:
+        elif known is None:
             self.replan(subject)
 
-    def _outlook(self, job: J, policy: Schedule, now: float) -> Outlook:
-        """When to look first at a job that nobody watched by this schedule yet."""
+    def _watch(self, job: J, policy: Schedule, now: float) -> Watch:
+        """When to look first at a job that nobody watched by this policy yet."""
         seen = job.seen
         age = age_at(seen, job.began) if seen is not None else None
-        at = seen.at if seen is not None else now
-        watch = policy.watch(age=age, now=at, rng=self._rng)
-        outlook = Outlook(watch, ageless=age is None, now=now)
-        if seen is None or not job.status:
-            return outlook
-        if seen.fresh:
-            outlook.rest(watch.first(now), now)
-            return outlook
-        move = watch.observe(job.phase, at, job.hints(), expected=self._durations.least)
-        if isinstance(move, Sleep) and at + move.seconds > now:
-            outlook.rest(Sleep(at + move.seconds - now, move.reason, move.about), now)
-        return outlook
+        watch = policy.watch(age=age, now=now if seen is None else seen.at, rng=self._rng)
+        if seen is not None and seen.fresh:
+            watch.first(now)
+        elif seen is not None and job.status:
+            watch.observe(job.phase, seen.at, job.hints(), expected=self._durations.least)
+        return watch
 
-    def concerned(self, terms: Terms[J]) -> list[tuple[Subject[J], Waiter[J]]]:
-        """Who still waits under *terms*."""
+    def concerned(self, terms: Terms[J]) -> list[Subject[J]]:
+        """The jobs that *terms* still wait for."""
         if terms.key is None:
-            subjects = list(self.subjects.values())
-        else:
-            subject = self.subjects.get(terms.key)
-            subjects = [] if subject is None else [subject]
-        return [(s, w) for s in subjects for w in s.waiters if w.terms is terms]
+            return [subject for subject in self.subjects.values() if terms in subject.waiters]
+        one = self.subjects.get(terms.key)
+        return [one] if one is not None and terms in one.waiters else []
 
     def leave(self, terms: Terms[J]) -> None:
         """Forget what *terms* still wait for; nobody else notices."""
-        if terms.timer is not None:
-            terms.timer.cancel()
-            terms.timer = None
-        for subject, waiter in self.concerned(terms):
-            subject.waiters = tuple(w for w in subject.waiters if w is not waiter)
-            if waiter.outlook not in subject.outlooks:
+        for subject in self.concerned(terms):
+            if subject.part((terms,)):
                 self.replan(subject)
+        terms.leave()
         if terms.wait is not None:
             terms.wait.left()
 
     def expire(self, terms: Terms[J]) -> None:
         """The time of *terms* is over: so is the wait for what has not ended."""
         now = self._now()
-        for subject, waiter in self.concerned(terms):
-            self.end(subject, waiter, TimedOut(subject.job, now - terms.started))
+        for subject in self.concerned(terms):
+            self._end(terms, TimedOut(subject.snapshot, now - terms.started))
+            subject.part((terms,))
             self.replan(subject)
 
-    def saw(self, subject: Subject[J], job: J, order: int, seen: Seen | None = None) -> None:
+    def saw(
+        self,
+        subject: Subject[J],
+        job: J,
+        order: int,
+        *,
+        told: bytes | None = None,
+        seen: Seen | None = None,
+    ) -> None:
         """Hand one look's answer to everyone who registered before it was asked for.
 
-        *seen* is given where an older snapshot was found unchanged.
+        *told* is the text of its payload; *seen* is given where an older snapshot was found unchanged.
         """
-        now = self._now()
+        now, phase = self._now(), job.phase
         changed = job is not subject.job and job != subject.job
-        subject.job, subject.trouble, subject.asked = job, None, False
-        phase = job.phase
+        subject.trouble, subject.asked = None, False
         if phase is Phase.UNKNOWN:
             self._warn_of(job.status)
         elif phase is Phase.READY and subject.waiters:
-            self._durations.learn(now - subject.waiters[0].outlook.watch.born)
+            self._durations.learn(now - subject.watches[0].born)
         hints = job.hints(seen)
-        for outlook in subject.outlooks:
-            if outlook.ageless and job.seen is not None:
+        for watch in subject.watches:
+            if watch.ageless and job.seen is not None:
                 age = age_at(job.seen, job.began)
                 if age is not None:
-                    outlook.ageless, outlook.watch.born = False, now - age
-            outlook.rest(self._next(outlook, phase, now, hints), now)
-        for waiter in subject.waiters:
-            if waiter.terms.order >= order:
-                continue
-            if changed and phase is not Phase.PARKED:
-                waiter.terms.sink.changed(job)
+                    watch.ageless, watch.born = False, now - age
+            self._decide(watch, phase, now, hints)
+        informed = [terms for terms in subject.waiters if terms.order < order]
+        shared = False
+        if changed and phase is not Phase.PARKED:
+            for terms in informed:
+                shared |= terms.sink.listens
+                terms.sink.changed(job)
+        if job is not subject.job:
             if phase.moving:
-                self._end_early(subject, waiter, job, hints.progress, now)
+                subject.shows(job, told, shared=shared)
             else:
-                self.end(subject, waiter, end_of(job))
+                subject.shows(job, None, shared=True)
+        ends = [(terms, self._end_of(subject, terms, hints, now)) for terms in informed]
+        self._ended(subject, ends)
         self.replan(subject)
 
-    def _next(self, outlook: Outlook, phase: Phase, now: float, hints: Hints) -> Sleep:
-        """How long to leave the job alone; a caller's own schedule that raises is replaced by ours."""
+    def _end_of(
+        self, subject: Subject[J], terms: Terms[J], hints: Hints, now: float
+    ) -> Outcome[J] | None:
+        """What the last look means for one waiter, if it is the end."""
+        limits = terms.limits
+        if not subject.job.phase.moving:
+            return end_of(subject.job)
+        if limits is None:
+            return None
+        if terms.once:
+            return TimedOut(subject.snapshot, now - terms.started)
+        since = limits.stalled(subject.job, hints.progress, terms.started, now)
+        return None if since is None else Stalled(subject.snapshot, now - since)
+
+    def _decide(self, watch: Watch, phase: Phase, now: float, hints: Hints) -> None:
+        """Have the next look decided; a caller's own schedule that raises is replaced by ours."""
         try:
-            move = outlook.watch.observe(phase, now, hints, expected=self._durations.least)
+            watch.observe(phase, now, hints, expected=self._durations.least)
         except Exception as error:  # noqa: BLE001 # whatever a caller's generator raises
             log.warning("a schedule raised; the default takes its place: %r", error, exc_info=error)
-            outlook.watch = DEFAULT.watch(age=now - outlook.watch.born, now=now, rng=self._rng)
-            move = outlook.watch.observe(phase, now, hints)
-        return AT_ONCE if isinstance(move, Settled) else move
-
-    def _end_early(
-        self, subject: Subject[J], waiter: Waiter[J], job: J, progress: float | None, now: float
-    ) -> None:
-        terms = waiter.terms
-        if terms.timeout == 0:
-            self.end(subject, waiter, TimedOut(job, now - terms.started))
-        elif terms.stalled_after is not None:
-            waiter.movement = waiter.movement or Movement(terms.started)
-            still = waiter.movement.observe(job.status, progress, now, terms.stalled_after)
-            if still is not None:
-                self.end(subject, waiter, Stalled(job, now - still.since))
+            watch.go_on_by_default()
+            watch.observe(phase, now, hints)
 
     def failed(
         self, subject: Subject[J], error: NugenError, order: int, *, missing: bool = False
@@ -202,7 +201,7 @@ class Book(Generic[J]):
         subject.asked = False
         trouble = subject.trouble = subject.trouble or Trouble()
         if isinstance(error, NotFoundError):
-            missing, subject.missed = True, error
+            missing, trouble.missed = True, error
         over = fate(error) is Fate.REFUSED and not missing
         if fate(error) is not Fate.NOT_STARTED:
             routes = self.routes(subject.key)
@@ -210,14 +209,20 @@ class Book(Generic[J]):
             over = over or isinstance(verdict, Abandon)
         log.info("%s %s: a look failed: %s", self._kind.noun, printable(subject.key), error)
         floor = getattr(error, "retry_after", None) or 0.0
-        for waiter in subject.waiters:
-            if waiter.terms.order >= order:
-                continue
-            if over or waiter.terms.timeout == 0:
-                end = Unreachable(subject.job, error, max(1, trouble.failures))
-                self.end(subject, waiter, end)
-        for outlook in subject.outlooks:
-            outlook.rest(outlook.watch.failed(now, max(1, trouble.failures), floor), now)
+        lost = [t for t in subject.waiters if t.order < order and (over or t.once)]
+        for watch in subject.watches:
+            watch.failed(now, max(1, trouble.failures), floor)
+        self.abandon(subject, error, lost)
+
+    def abandon(
+        self, subject: Subject[J], error: NugenError, lost: Collection[Terms[J]] | None = None
+    ) -> None:
+        """End the wait of those who are *lost*, or of all: the job cannot be asked for."""
+        lost = subject.waiters if lost is None else lost
+        if lost:
+            failures = max(1, subject.trouble.failures) if subject.trouble else 1
+            end = Unreachable(subject.snapshot, error, failures)
+            self._ended(subject, [(terms, end) for terms in lost])
         self.replan(subject)
 
     def _warn_of(self, word: str) -> None:
@@ -225,13 +230,21 @@ class Book(Generic[J]):
             self._warned.add(word)
             log.warning("%s: unknown status %r; taken as still running", self._kind.noun, word)
 
+    def _ended(
+        self, subject: Subject[J], ends: Iterable[tuple[Terms[J], Outcome[J] | None]]
+    ) -> None:
+        """Tell each whose wait is over, and forget it."""
+        over = {terms: outcome for terms, outcome in ends if outcome is not None}
+        if over:
+            subject.part(over)
+            for terms, outcome in over.items():
+                self._end(terms, outcome)
+
     @staticmethod
-    def end(subject: Subject[J], waiter: Waiter[J], outcome: Outcome[J]) -> None:
-        """The wait of one caller for one job is over."""
-        subject.waiters = tuple(w for w in subject.waiters if w is not waiter)
-        waiter.terms.sink.ended(outcome)
-        if waiter.terms.wait is not None:
-            waiter.terms.wait.ended(outcome)
+    def _end(terms: Terms[J], outcome: Outcome[J]) -> None:
+        terms.sink.ended(outcome)
+        if terms.wait is not None:
+            terms.wait.ended(outcome)
 
     def hurry(self, subject: Subject[J]) -> None:
         """Look at once, together with all others that hurry in this turn of the loop."""
@@ -239,16 +252,14 @@ class Book(Generic[J]):
         self._hurried()
 
     def taken(self) -> list[Subject[J]]:
-        """Take those out who hurry; one that is asked for already is asked for again."""
+        """Take those out who hurry; one that is being asked for stays, to be asked for again."""
         rush, self.rush = self.rush, {}
         due: list[Subject[J]] = []
         for key in rush:
             subject = self.subjects.get(key)
-            if subject is None:
-                continue
-            if subject.asked:
-                subject.again = True
-            else:
+            if subject is not None and subject.asked:
+                self.rush[key] = None
+            elif subject is not None:
                 self.agenda.drop(key)
                 due.append(subject)
         return due
@@ -279,12 +290,11 @@ class Book(Generic[J]):
             if not self.subjects:
                 self._idle()
         elif not subject.asked:
-            if subject.again:
-                subject.again = False
-                self.hurry(subject)
+            if key in self.rush:
+                self._hurried()
                 return
             now = self._now()
-            first, *others = subject.outlooks
+            watch, *others = subject.watches
             if others:
-                first = min(first, *others, key=lambda o: o.next_look)
-            self.agenda.put(key, now, first.left(now))
+                watch = min(watch, *others, key=lambda watch: watch.due)
+            self.agenda.put(key, now, watch.left(now))

@@ -8,15 +8,18 @@ from collections import deque
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterable
 from contextvars import Context
 from functools import partial
-from typing import Any, Generic, TypeVar
+from itertools import islice
+from typing import Any, Generic, NamedTuple, TypeVar
+
+from attrs import evolve
 
 from ..errors import DecodeError, NugenError, printable
 from .age import Seen
 from .api import Api
 from .book import Book
-from .codec import peek, row_id, rows_of, structure
+from .codec import row_id, structure
 from .logs import log
-from .outcome import Unreachable
+from .rows import Rows
 from .trouble import BUDGET, Route
 from .waiters import Kind, Subject, Watched
 from .wire import Call, Json
@@ -29,6 +32,14 @@ _LIST_AGAIN = 30.0
 """Seconds until a list that failed is asked for again; jobs that are due are asked for one by one."""
 _SMOOTHING = 0.2
 J = TypeVar("J", bound=Watched)
+
+
+class _Row(NamedTuple):
+    """One row of a list: whose it is, what it says, and its text."""
+
+    name: str
+    payload: Json
+    told: bytes
 
 
 class Looks(Generic[J]):
@@ -102,12 +113,10 @@ class Looks(Generic[J]):
         if task.cancelled() or (error := task.exception()) is None:
             return
         log.error("looking at %s failed in this library", self._kind.noun, exc_info=error)
+        last = NugenError()
+        last.add_note(repr(error))
         for subject in about:
-            for waiter in subject.waiters:
-                last = NugenError()
-                last.add_note(repr(error))
-                self._book.end(subject, waiter, Unreachable(subject.job, last))
-            self._book.replan(subject)
+            self._book.abandon(subject, last)
 
     # -- one job --------------------------------------------------------------------------------
 
@@ -121,36 +130,38 @@ class Looks(Generic[J]):
             return
         order = self._book.next_order()
         try:
-            job = await self._asked(subject, route)
+            job, told = await self._asked(subject, route)
         except NugenError as error:
             self._book.failed(subject, error, order)
         else:
-            self._book.saw(subject, job, order)
+            self._book.saw(subject, job, order, told=told)
 
-    async def _asked(self, subject: Subject[J], route: Route) -> J:
+    async def _asked(self, subject: Subject[J], route: Route) -> tuple[J, bytes | None]:
         kind, job_id = self._kind, subject.key
         call = kind.detail(job_id) if route is Route.DETAIL else kind.look(job_id)
         assert call is not None  # noqa: S101 # Book.routes() offered it
-        job = await self._fetched(subject.job, call)
+        job, told = await self._fetched(subject.job, call)
         if not job.phase.ended or kind.complete(job):
-            return job
+            return job, told
         more = kind.detail(job_id)
         if more is None or route is Route.DETAIL:
-            return job
+            return job, told
         try:
-            detail = await self._fetched(job, more)
+            detail, _ = await self._fetched(job, more)
         except NugenError as error:
-            told = printable(job_id)
-            log.info("%s %s ended, but its detail cannot be read: %s", kind.noun, told, error)
-            return job
-        return detail if detail.phase.ended else job
+            name = printable(job_id)
+            log.info("%s %s ended, but its detail cannot be read: %s", kind.noun, name, error)
+            return job, told
+        return (detail if detail.phase.ended else job), told
 
-    async def _fetched(self, before: J, call: Call[J]) -> J:
+    async def _fetched(self, before: J, call: Call[J]) -> tuple[J, bytes | None]:
         sent = self._loop.time()
         payload, response = await self._api.look(call)
         self.latency += _SMOOTHING * (response.received - sent - self.latency)
         seen = Seen(response.received, response.headers.get("date"))
-        return before.succeeded_by(_structured(payload, before, self._kind.record), seen)
+        record = _structured(payload, before, self._kind.record)
+        told = response.body if isinstance(payload, dict) else None
+        return before.succeeded_by(record, seen), told
 
     # -- the list -------------------------------------------------------------------------------
 
@@ -166,11 +177,11 @@ class Looks(Generic[J]):
         first = book.order + 1
         try:
             async for rows, seen, order in self._rows():
-                for job_id, row in rows:
-                    subject = book.subjects.get(job_id)
-                    if subject is None or (subject.asked and job_id not in missing):
+                for row in rows:
+                    subject = book.subjects.get(row.name)
+                    if subject is None or (subject.asked and row.name not in missing):
                         continue
-                    missing.pop(job_id, None)
+                    missing.pop(row.name, None)
                     self._saw_row(subject, row, seen, order, trusted=trusted)
                 await asyncio.sleep(0)
         except NugenError as error:
@@ -185,16 +196,17 @@ class Looks(Generic[J]):
         agenda.list_after = self._loop.time()
         for subject in missing.values():
             if trusted:
-                absent = subject.missed or DecodeError(problems=("the job is not on the list",))
-                book.failed(subject, absent, first, missing=True)
+                absent = DecodeError(problems=("the job is not on the list",))
+                missed = subject.trouble.missed if subject.trouble else None
+                book.failed(subject, missed or absent, first, missing=True)
             else:
                 self._queue.append(subject)
         self._feed()
         self._done()
 
-    async def _rows(self) -> AsyncGenerator[tuple[list[tuple[str, Json]], Seen, int]]:
-        """The raw rows of the list with their ids, in slices, page after page."""
-        agenda = self._book.agenda
+    async def _rows(self) -> AsyncGenerator[tuple[list[_Row], Seen, int]]:
+        """The raw rows of the list, in slices, page after page."""
+        agenda, record = self._book.agenda, self._kind.record
         facts = agenda.listing
         assert facts is not None  # noqa: S101 # only a kind with a list gets here
         offset, goes_on = 0, True
@@ -203,50 +215,39 @@ class Looks(Generic[J]):
             call = self._kind.page(offset, facts.limit or 0)
             assert call is not None  # noqa: S101 # as above
             order = self._book.next_order()
-            payload, response = await self._api.look(call)
-            rows = rows_of(payload, self._kind.record)
-            total = payload.get("total") if isinstance(payload, dict) else None
-            total = total if isinstance(total, int) else None
-            facts = agenda.listing = facts.seen_page(
-                len(rows), len(response.body), offset=offset, total=total
-            )
-            before = len(met)
+            payload, response = await self._api.look(evolve(call, unread=True))
             seen = Seen(response.received, response.headers.get("date"))
-            for first in range(0, len(rows), _SLICE):
-                named = [
-                    (row_id(row, self._kind.record), row) for row in rows[first : first + _SLICE]
-                ]
-                known = [(name, row) for name, row in named if name is not None]
-                met.update(name for name, _ in known)
+            body = response.body if payload is None else b"[]"  # a 404 that means "none"
+            size, rows = len(body), Rows(body, record)
+            del response, body  # a long body is not kept beside its text
+            count, before, each = 0, len(met), iter(rows)
+            while slice_ := list(islice(each, _SLICE)):
+                count += len(slice_)
+                named = [(row_id(row, record), row, told) for row, told in slice_]
+                known = [_Row(name, row, told) for name, row, told in named if name is not None]
+                met.update(row.name for row in known)
                 yield known, seen, order
-            new = len(met) - before
-            goes_on = facts.goes_on(len(rows), new, offset=offset, total=total)
-            offset += len(rows)
+            total = rows.total
+            facts = agenda.listing = facts.seen_page(count, size, offset=offset, total=total)
+            goes_on = facts.goes_on(count, len(met) - before, offset=offset, total=total)
+            offset += count
 
     def _saw_row(
-        self, subject: Subject[J], row: Json, seen: Seen, order: int, *, trusted: bool
+        self, subject: Subject[J], row: _Row, seen: Seen, order: int, *, trusted: bool
     ) -> None:
-        if self._unchanged(subject, row):
-            self._book.saw(subject, subject.job, order, seen)
+        record = self._kind.record
+        if subject.shown(row.payload, row.told, record):
+            self._book.saw(subject, subject.job, order, seen=seen)
             return
         try:
-            record = _structured(row, subject.job, self._kind.record)
-            job = subject.job.succeeded_by(record, seen)
+            job = subject.job.succeeded_by(_structured(row.payload, subject.job, record), seen)
         except NugenError as error:
             self._book.failed(subject, error, order)
             return
         if job.phase.ended and not trusted:
             self._confirm(subject)
-            return
-        subject.row = row
-        self._book.saw(subject, job, order)
-
-    def _unchanged(self, subject: Subject[J], row: Json) -> bool:
-        """Whether the row says what the last one said, as far as waiting goes: then it is not structured."""
-        before, record = subject.row, self._kind.record
-        if before is None or subject.job.phase.ended:
-            return False
-        return row == before or peek(row, record) == peek(before, record)
+        else:
+            self._book.saw(subject, job, order, told=row.told)
 
     def _confirm(self, subject: Subject[J]) -> None:
         if subject.asked and (subject.task is not None or subject in self._queue):

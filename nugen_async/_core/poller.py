@@ -14,6 +14,8 @@ from collections.abc import AsyncGenerator, Callable, Iterable
 from contextvars import Context
 from typing import Generic, TypeVar
 
+from attrs import evolve
+
 from ..errors import ClientClosedError, InvalidRequestError
 from . import observe
 from .api import Api
@@ -22,9 +24,9 @@ from .limits import check_timeout, margin
 from .looks import Looks
 from .outcome import Failed, Outcome, Parked, Ready
 from .rounds import Agenda, ListFacts, Pages, plan
-from .schedule import as_schedule
-from .sinks import Changes, Notifier, OnUpdate, Outcomes, Single, Sink
-from .waiters import Kind, ScheduleLike, Terms, Watched, end_of
+from .schedule import Schedule, as_schedule
+from .sinks import Changes, Notifier, OnUpdate, Outcomes
+from .waiters import Awaited, Fed, Kind, Limits, ScheduleLike, Terms, Watched, end_of
 
 _LONGEST_SLEEP = 60.0
 """The clock of a suspended laptop stands still: wake now and then to see what is due."""
@@ -62,19 +64,20 @@ class Poller(Generic[J]):
         schedule: ScheduleLike,
         stalled_after: float | None,
         on_update: OnUpdate[J] | None,
-    ) -> tuple[Single[J], Terms[J]]:
-        """Begin to wait for one job: await the sink's future, and leave with the terms, whatever happens.
+    ) -> Awaited[J]:
+        """Begin to wait for one job: await the future of what is returned, and leave, whatever happens.
 
         It is no coroutine: one that is suspended weighs as much as half of all else that a wait needs.
         """
-        sink = Single(Notifier(on_update) if on_update is not None else None)
-        terms = self._terms(sink, timeout, stalled_after, key=job.id)
+        policy, limits = self._policy(schedule), self._limits(timeout, stalled_after)
+        notifier = Notifier(on_update) if on_update is not None else None
+        terms: Awaited[J] = Awaited(policy, limits, job.id, self._loop.time(), notifier=notifier)
         try:
-            self._enlist((job,), terms, schedule)
+            self._enlist((job,), terms)
         except BaseException:
             self.leave(terms)
             raise
-        return sink, terms
+        return terms
 
     async def changes(
         self,
@@ -86,10 +89,11 @@ class Poller(Generic[J]):
     ) -> AsyncGenerator[J]:
         """Yield each changed snapshot of one job; the last one is its end."""
         sink: Changes[J] = Changes()
-        terms = self._terms(sink, timeout, stalled_after, key=job.id)
+        policy, limits = self._policy(schedule), self._limits(timeout, stalled_after)
+        terms: Terms[J] = Fed(policy, limits, job.id, self._loop.time(), sink)
         last: J | None = None
         try:
-            self._enlist((job,), terms, schedule)
+            self._enlist((job,), terms)
             while not isinstance(news := await sink.get(), Outcome):
                 last = news
                 yield news
@@ -110,8 +114,9 @@ class Poller(Generic[J]):
         stalled_after: float | None,
     ) -> Callable[[], None]:
         """Have the outcome of each job put into *sink*; returns what ends all of it."""
-        terms = self._terms(sink, timeout, stalled_after, key=None)
-        self._enlist(jobs, terms, schedule)
+        policy, limits = self._policy(schedule), self._limits(timeout, stalled_after)
+        terms: Terms[J] = Fed(policy, limits, None, self._loop.time(), sink)
+        self._enlist(jobs, terms)
         return lambda: self.leave(terms)
 
     def leave(self, terms: Terms[J]) -> None:
@@ -141,36 +146,34 @@ class Poller(Generic[J]):
                 timer.cancel()
         error = ClientClosedError("the client was closed while jobs were waited for; they go on")
         for terms in self._book.close():
-            if terms.timer is not None:
-                terms.timer.cancel()
-            terms.sink.broken(error)
+            sink = terms.sink
+            terms.leave()
+            sink.broken(error)
         return self._looks.stop()
 
     # -- who waits ------------------------------------------------------------------------------
 
-    def _terms(
-        self,
-        sink: Sink[J],
-        timeout: float | None,
-        stalled_after: float | None,
-        *,
-        key: str | None,
-    ) -> Terms[J]:
+    def _policy(self, schedule: ScheduleLike) -> Schedule:
+        try:
+            policy = as_schedule(schedule)
+        except ValueError as error:
+            raise InvalidRequestError(str(error)) from None
+        return policy if policy.delays is None else evolve(policy)  # no two share its course
+
+    @staticmethod
+    def _limits(timeout: float | None, stalled_after: float | None) -> Limits | None:
         try:
             check_timeout(timeout)
         except ValueError as error:
             raise InvalidRequestError(str(error)) from None
         if stalled_after is not None and not stalled_after > 0:
             raise InvalidRequestError(f"stalled_after must be positive, not {stalled_after!r}")
-        return Terms(sink, timeout, stalled_after, key=key, now=self._loop.time())
+        limited = timeout is not None or stalled_after is not None
+        return Limits(timeout, stalled_after) if limited else None
 
-    def _enlist(self, jobs: Iterable[J], terms: Terms[J], schedule: ScheduleLike) -> None:
+    def _enlist(self, jobs: Iterable[J], terms: Terms[J]) -> None:
         if self._closed:
             raise ClientClosedError("the client is closed; make a new one")
-        try:
-            policy = as_schedule(schedule)
-        except ValueError as error:
-            raise InvalidRequestError(str(error)) from None
         terms.order = self._book.order
         terms.wait = observe.waiting(self._kind.noun, terms.key)
         pending = False
@@ -178,21 +181,22 @@ class Poller(Generic[J]):
             if job.phase.ended:
                 terms.sink.ended(end_of(job))
             else:
-                self._book.register(job, terms, policy)
+                self._book.register(job, terms)
                 pending = True
-        if pending and terms.timeout:
-            early = margin(terms.timeout, self._looks.latency)
-            when = terms.started + terms.timeout - early
-            terms.timer = self._loop.call_at(when, self._finale, terms, context=Context())
+        limits = terms.limits
+        if pending and limits is not None and limits.timeout:
+            early = margin(limits.timeout, self._looks.latency)
+            deadline = terms.started + limits.timeout
+            limits.timer = self._loop.call_at(
+                deadline - early, self._finale, terms, limits, deadline, context=Context()
+            )
         self._arm()
 
-    def _finale(self, terms: Terms[J]) -> None:
+    def _finale(self, terms: Terms[J], limits: Limits, deadline: float) -> None:
         """The last look, early enough for its answer to be in before the deadline."""
-        assert terms.timeout is not None  # noqa: S101 # only a wait with a limit has a finale
-        for subject, _ in self._book.concerned(terms):
+        for subject in self._book.concerned(terms):
             self._book.hurry(subject)
-        deadline = terms.started + terms.timeout
-        terms.timer = self._loop.call_at(deadline, self._expire, terms, context=Context())
+        limits.timer = self._loop.call_at(deadline, self._expire, terms, context=Context())
 
     def _expire(self, terms: Terms[J]) -> None:
         self._book.expire(terms)

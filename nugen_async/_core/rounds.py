@@ -125,11 +125,12 @@ def slot(now: float, sleep: Sleep, *, shared: bool) -> int:
 
 @define(eq=False)
 class Wheel(Generic[K]):
-    """Who is due when, in buckets of one second each."""
+    """Who is due when, in buckets of one second each; who was taken out counts until it is put back."""
 
     _buckets: dict[int, tuple[int, dict[K, None]]] = field(factory=dict, repr=False)
     """By second; each with the one number that all its members share."""
-    _slots: dict[K, int] = field(factory=dict, repr=False)
+    _slots: dict[K, int | None] = field(factory=dict, repr=False)
+    """None: taken out."""
     _order: list[int] = field(factory=list, repr=False)
 
     def __len__(self) -> int:
@@ -159,12 +160,12 @@ class Wheel(Generic[K]):
             self._leave(key, at)
 
     def pop_due(self, now: float) -> list[K]:
-        """Take out all that are due, earliest first."""
+        """Take out all that are due, earliest first; they are to be added again or discarded."""
         due: list[K] = []
         while self._order and self._order[0] <= now:
             due.extend(self._buckets.pop(heapq.heappop(self._order))[1])
         for key in due:
-            del self._slots[key]
+            self._slots[key] = None
         return due
 
     @property
@@ -236,18 +237,15 @@ class Agenda(Generic[K]):
     list_after: float = -math.inf
     """No list before then, because it failed."""
     _wheel: Wheel[K] = field(factory=Wheel[K], repr=False)
-    _asked: set[K] = field(factory=set, repr=False)
-    """Named by the present round, and not yet put again."""
     _blind: set[K] = field(factory=set, repr=False)
     _crowd: Crowd = field(factory=Crowd)
 
     def __len__(self) -> int:
-        return len(self._wheel) + len(self._asked)
+        return len(self._wheel)
 
     def put(self, key: K, now: float, sleep: Sleep) -> None:
         """Look at *key* again after *sleep*; also the way to begin."""
-        self._asked.discard(key)
-        shared = self.listing is not None and len(self) > 0
+        shared = self.listing is not None and len(self) > (key in self._wheel)
         self._wheel.add(key, max(slot(now, sleep, shared=shared), math.ceil(now)))
         if sleep.blind and shared:
             self._crowd.enter(now, sleep.seconds, new=key not in self._blind)
@@ -257,7 +255,6 @@ class Agenda(Generic[K]):
 
     def drop(self, key: K) -> None:
         """Watch *key* no more."""
-        self._asked.discard(key)
         self._wheel.discard(key)
         self._leave_crowd(key)
 
@@ -272,7 +269,6 @@ class Agenda(Generic[K]):
     def take(self, now: float) -> Round[K]:
         """The round of this moment; whoever it names is put again when the answer is there, or dropped."""
         due = self._wheel.pop_due(now)
-        self._asked.update(due)
         listing = self.listing if now >= self.list_after else None
         others = len(self._blind) - sum(key in self._blind for key in due)
         worth = len(due) + self._crowd.ripe(now, others)

@@ -187,7 +187,7 @@ class Schedule:
         """
         delays = Delays(iter(self.delays()), self.cap) if self.delays else None
         born = now - (2 * self.first if age is None else max(0.0, age))
-        return Watch(self, born, rng, delays)
+        return Watch(self, born, rng, delays, age is None)
 
 
 def as_schedule(value: Schedule | DelayFactory | float | None) -> Schedule:
@@ -209,22 +209,26 @@ DEFAULT = Schedule()
 
 @define(eq=False, weakref_slot=False)
 class Watch:
-    """One job being watched: told what was seen, it answers when to look next."""
+    """One job being watched: told what was seen, it answers when to look next, and remembers that."""
 
     schedule: Schedule
     born: float
     """When the job was created, on the clock that `now` is read from."""
     _rng: random.Random = field(repr=False, alias="rng")
     _delays: Delays | None = field(default=None, repr=False, alias="delays")
-    _misses: int = 0
+    ageless: bool = False
+    """Its age is not known, and `born` a guess."""
+    due: float = field(default=-math.inf, init=False)
+    """When the next look is."""
+    _reason: Reason = field(default=Reason.RESUMED, init=False)
+    _about: float = field(default=0.0, init=False)
+    _misses: int = field(default=0, init=False)
     """Looks in a row that were aimed at the end and found the job running."""
-    _aim: float = math.inf
-    """When the look that is aimed at the end is due."""
-    _since: float = -math.inf
+    _since: float = field(default=-math.inf, init=False)
     """The start of the stretch over which the estimates are compared."""
-    _then: float = math.inf
+    _then: float = field(default=math.inf, init=False)
     """The seconds left, as estimated then."""
-    _haste: float = 1.0
+    _haste: float = field(default=1.0, init=False)
     """How many seconds the estimate lost in one; an estimate that runs ahead is divided by it."""
 
     def first(self, now: float) -> Sleep:
@@ -234,12 +238,12 @@ class Watch:
         """
         schedule = self.schedule
         if self._delays is not None:
-            return Sleep(0.0, Reason.OWN)
+            return self._kept(Sleep(0.0, Reason.OWN), now)
         age = now - self.born
         due = schedule.first * (1 + 4 * self._rng.random()) / 3
         if age >= due:
-            return Sleep(0.0, Reason.RESUMED)
-        return Sleep(due - age, Reason.FIRST)
+            return self._kept(Sleep(0.0, Reason.RESUMED), now)
+        return self._kept(Sleep(due - age, Reason.FIRST), now)
 
     def observe(
         self, phase: Phase, now: float, hints: Hints = NO_HINTS, *, expected: float = 0.0
@@ -256,18 +260,39 @@ class Watch:
             delay = self._delays.draw(hints)
             sleep = Sleep(min(max(delay, self.schedule.floor), self.schedule.longest), Reason.OWN)
         if hints.floor > sleep.seconds:
-            return Sleep(hints.floor, Reason.SERVER, hints.floor)
-        return sleep
+            sleep = Sleep(hints.floor, Reason.SERVER, hints.floor)
+        return self._kept(sleep, now)
 
     def failed(self, now: float, failures: int = 1, floor: float = 0.0) -> Sleep:
         """Decide when to look again after *failures* looks in a row that brought no answer."""
         age = max(0.0, now - self.born)
         seconds = min(self.schedule.floor * 2.0 ** min(failures, 10), self.schedule.cap)
         seconds = max(min(seconds, self.schedule.ceiling(age)), self.schedule.floor)
-        return Sleep(max(floor, seconds * self._spread()), Reason.FAILED_LOOK, failures)
+        return self._kept(
+            Sleep(max(floor, seconds * self._spread()), Reason.FAILED_LOOK, failures), now
+        )
+
+    def left(self, now: float) -> Sleep:
+        """What is left of the last sleep."""
+        return Sleep(max(0.0, self.due - now), self._reason, self._about)
+
+    def serves(self, schedule: Schedule) -> bool:
+        """Whether it is *schedule*'s; a maker of pauses has a course of its own for each wait."""
+        mine = self.schedule
+        return mine is schedule or (mine.delays is None and mine == schedule)
+
+    def go_on_by_default(self) -> None:
+        """Use the passed-in delays no more: they raised."""
+        self._delays = None
+
+    def _kept(self, sleep: Sleep, now: float) -> Sleep:
+        # As its parts, which weigh half as much.
+        self.due = now + sleep.seconds
+        self._reason, self._about = sleep.reason, sleep.about
+        return sleep
 
     def _next(self, now: float, hints: Hints, expected: float) -> Sleep:
-        schedule = self.schedule
+        schedule = self.schedule if self.schedule.delays is None else DEFAULT
         age = max(0.0, now - self.born)
         blind, ceiling = schedule.blind(age), schedule.ceiling(age)
         if hints.queue_position:
@@ -279,15 +304,15 @@ class Watch:
                 return Sleep(min(ceiling, expected - age), Reason.PAST, expected)
             return Sleep(blind * self._spread(), Reason.AGE, age)
         if left > blind:
-            self._misses, self._aim = 0, math.inf
+            self._misses = 0
             seconds = left * schedule.trust
             if seconds > ceiling:
                 return Sleep(ceiling, Reason.NET, left)
             return Sleep(seconds, Reason.FAR, left)
         # Each miss in a row makes a stuck estimate ("1 s left") count for less.
-        self._misses += now >= self._aim and self._misses < _MISSES
+        missed = self._reason is Reason.NEAR and now >= self.due
+        self._misses += missed and self._misses < _MISSES
         seconds = min(blind, max(left / schedule.trust, schedule.floor * 1.5**self._misses))
-        self._aim = now + seconds
         return Sleep(seconds, Reason.NEAR, left)
 
     def _left(self, now: float, age: float, hints: Hints) -> float | None:

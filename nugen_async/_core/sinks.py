@@ -1,4 +1,4 @@
-"""Where a wait's news goes: to one future, to a stream of changes, to a queue of outcomes."""
+"""Where a wait's news goes: to a callback, to a stream of changes, to a queue of outcomes."""
 
 from __future__ import annotations
 
@@ -26,6 +26,10 @@ PATIENCE = 5.0
 
 class Sink(Protocol[J_contra]):
     """What the poller tells a waiter. It never waits for the answer, and no waiter can break it."""
+
+    @property
+    def listens(self) -> bool:
+        """Whether changes go to anybody, who may keep the snapshot."""
 
     def changed(self, job: J_contra) -> None:
         """The job looks different from the last look."""
@@ -104,36 +108,6 @@ class Notifier(Generic[J]):
             self._task.cancel()
 
 
-class Single(Generic[J]):
-    """One awaiting caller: a future of its own, so that its cancellation is nobody else's."""
-
-    __slots__ = ("future", "notifier")
-
-    def __init__(self, notifier: Notifier[J] | None) -> None:
-        self.future: asyncio.Future[Outcome[J]] = asyncio.get_running_loop().create_future()
-        self.notifier = notifier
-
-    def changed(self, job: J) -> None:
-        """Call back, if asked to."""
-        if self.notifier is not None:
-            self.notifier.tell(job)
-
-    def ended(self, outcome: Outcome[J]) -> None:
-        """Wake the caller."""
-        if not self.future.done():
-            self.future.set_result(outcome)
-
-    def broken(self, error: NugenError) -> None:
-        """Wake the caller with the error."""
-        if not self.future.done():
-            self.future.set_exception(error)
-
-    def stop(self) -> None:
-        """Nobody awaits it any more."""
-        if self.notifier is not None:
-            self.notifier.stop()
-
-
 class Feed(Generic[J]):
     """One reader that takes items at its own speed; `put` never waits."""
 
@@ -177,6 +151,11 @@ class Outcomes(Feed[J]):
 
     __slots__ = ()
 
+    @property
+    def listens(self) -> bool:
+        """Whether somebody wants to be called back."""
+        return self.notifier is not None
+
     def changed(self, job: J) -> None:
         """Call back, if asked to."""
         if self.notifier is not None:
@@ -191,6 +170,11 @@ class Changes(Feed[J]):
     """The changes of one job; a slow reader sees the newest, not each."""
 
     __slots__ = ()
+
+    @property
+    def listens(self) -> bool:
+        """Always."""
+        return True
 
     def changed(self, job: J) -> None:
         """Replace what the reader has not taken yet."""

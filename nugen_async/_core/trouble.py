@@ -6,6 +6,8 @@ import enum
 
 from attrs import define, frozen
 
+from ..errors import NotFoundError
+
 
 class Route(enum.Enum):
     """Where one job's state can be asked for."""
@@ -55,6 +57,8 @@ class Trouble:
     failures: int = 0
     since: float = 0.0
     missing_since: float | None = None
+    missed: NotFoundError | None = None
+    """The last 404."""
 
     def failed(
         self, now: float, routes: tuple[Route, ...], budget: Budget, *, missing: bool = False

@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable
+import json
+from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Protocol, Self, TypeVar
 
-from attrs import frozen
+from attrs import define, field, frozen
 
-from ..errors import NotFoundError
+from ..errors import NugenError
 from .age import Seen
+from .codec import peek
 from .delays import DelayFactory
 from .limits import Movement
 from .observe import Wait
 from .outcome import Cancelled, Failed, Outcome, Parked, Ready
 from .page import Page
-from .schedule import Hints, Phase, Schedule, Sleep, Watch
-from .sinks import Sink
+from .schedule import Hints, Phase, Schedule, Watch
+from .sinks import Notifier, Sink
 from .trouble import Trouble
 from .wire import Call, Json
 
 ScheduleLike = Schedule | DelayFactory | float | None
 """What `schedule=` takes: a policy, a maker of pauses such as ``lambda: backoff.expo()``, or seconds."""
 
-AT_ONCE = Sleep(0.0)
+_NOTHING: Mapping[str, Any] = {}
 
 
 class Watched(Protocol):
@@ -44,10 +46,13 @@ class Watched(Protocol):
     def seen(self) -> Seen | None: ...  # the job's
     def hints(self, seen: Seen | None = None) -> Hints: ...  # the job's
     def resume_token(self) -> str: ...  # the job's
+    def with_raw(self, raw: Mapping[str, Any]) -> Self: ...  # the job's
+    def stripped(self) -> Self: ...  # the job's
     def succeeded_by(self, newer: Self, seen: Seen) -> Self: ...  # the job's
 
 
 J = TypeVar("J", bound=Watched)
+T = TypeVar("T")
 
 
 @frozen(kw_only=True)
@@ -68,118 +73,221 @@ class Kind(Generic[J]):
     """Rows to ask for; None where the list comes whole."""
 
 
+@define(eq=False, weakref_slot=False)
+class Limits:
+    """How long one caller waits at most, in all or without movement; made for those who set a limit."""
+
+    timeout: float | None
+    stalled_after: float | None
+    timer: asyncio.TimerHandle | None = None
+    _movements: dict[str, Movement] = field(factory=dict[str, Movement], init=False)
+    """Of each job, where `stalled_after` is set."""
+
+    def stalled(
+        self, job: Watched, progress: float | None, started: float, now: float
+    ) -> float | None:
+        """Since when the job has not moved, if that is for too long."""
+        if self.stalled_after is None:
+            return None
+        movement = self._movements.setdefault(job.id, Movement(started))
+        still = movement.observe(job.status, progress, now, self.stalled_after)
+        return None if still is None else still.since
+
+
 class Terms(Generic[J]):
-    """What one caller asked for; all waiters of one `wait_many` share it.
+    """One caller: what it asked for, and where its news goes; all jobs of one `wait_many` share it.
 
     `key` is the one job it is about, None for many. `order` is the newest request that had gone out when the
-    caller registered: only later ones tell it anything.
+    caller registered: only later ones tell it anything. `listens` says whether changes are passed on.
     """
 
-    __slots__ = ("key", "order", "sink", "stalled_after", "started", "timeout", "timer", "wait")
+    __slots__ = ("key", "limits", "order", "policy", "started", "wait")
+
+    def __init__(
+        self, policy: Schedule, limits: Limits | None, key: str | None, now: float
+    ) -> None:
+        self.key = key
+        self.policy = policy
+        self.limits = limits
+        self.started = now
+        self.order = 0
+        self.wait: Wait | None = None
+
+    @property
+    def sink(self) -> Sink[J]:
+        """Where the news goes."""
+        raise NotImplementedError
+
+    @property
+    def once(self) -> bool:
+        """Whether one look is all that is wanted."""
+        return self.limits is not None and self.limits.timeout == 0
+
+    def leave(self) -> None:
+        """The wait is over: stop its clock."""
+        if self.limits is not None and self.limits.timer is not None:
+            self.limits.timer.cancel()
+            self.limits.timer = None
+
+
+class Awaited(Terms[J]):
+    """One awaiting caller and its sink in one, since there may be very many of them.
+
+    The future is its own, so that its cancellation is nobody else's.
+    """
+
+    __slots__ = ("future", "notifier")
 
     def __init__(
         self,
-        sink: Sink[J],
-        timeout: float | None,
-        stalled_after: float | None,
-        *,
-        key: str | None,
+        policy: Schedule,
+        limits: Limits | None,
+        key: str,
         now: float,
+        *,
+        notifier: Notifier[J] | None,
     ) -> None:
-        self.key = key
-        self.sink = sink
-        self.timeout = timeout
-        self.stalled_after = stalled_after
-        self.started = now
-        self.order = 0
-        self.timer: asyncio.TimerHandle | None = None
-        self.wait: Wait | None = None
-
-
-class Outlook:
-    """When one job is to be looked at next, by one schedule; shared by all who wait for it by that schedule.
-
-    `ageless` until the job's age is known.
-    """
-
-    __slots__ = ("_about", "_reason", "_seconds", "ageless", "looked", "watch")
-
-    def __init__(self, watch: Watch, *, ageless: bool, now: float) -> None:
-        self.watch = watch
-        self.ageless = ageless
-        self.looked = now
-        self.rest(AT_ONCE, now)
+        super().__init__(policy, limits, key, now)
+        self.future: asyncio.Future[Outcome[J]] = asyncio.get_running_loop().create_future()
+        self.notifier = notifier
 
     @property
-    def policy(self) -> Schedule:
-        """Whose looks these are."""
-        return self.watch.schedule
-
-    def rest(self, sleep: Sleep, now: float) -> None:
-        """Leave the job alone for so long. Kept as its parts, which weigh half of a `Sleep`."""
-        self.looked = now
-        self._seconds, self._reason, self._about = sleep.seconds, sleep.reason, sleep.about
-
-    def left(self, now: float) -> Sleep:
-        """What is left of the rest."""
-        seconds = self._seconds
-        if self.looked != now:
-            seconds = max(0.0, self.looked + seconds - now)
-        return Sleep(seconds, self._reason, self._about)
+    def sink(self) -> Sink[J]:
+        """Itself."""
+        return self
 
     @property
-    def why(self) -> str:
-        """One short sentence for people."""
-        return Sleep(self._seconds, self._reason, self._about).why
+    def listens(self) -> bool:
+        """Whether it wants to be called back."""
+        return self.notifier is not None
+
+    def changed(self, job: J) -> None:
+        """Call back, if asked to."""
+        if self.notifier is not None:
+            self.notifier.tell(job)
+
+    def ended(self, outcome: Outcome[J]) -> None:
+        """Wake the caller."""
+        if not self.future.done():
+            self.future.set_result(outcome)
+
+    def broken(self, error: NugenError) -> None:
+        """Wake the caller with the error."""
+        if not self.future.done():
+            self.future.set_exception(error)
+
+    def result(self, *, raise_on_failure: bool) -> J:
+        """The job of the outcome, once there is one, or its error raised."""
+        outcome = self.future.result()
+        if not raise_on_failure and outcome.job.phase.ended:
+            return outcome.job
+        return outcome.unwrap()
+
+    def stop(self) -> None:
+        """Nobody awaits it any more."""
+        if self.notifier is not None:
+            self.notifier.stop()
+
+
+class Fed(Terms[J]):
+    """One caller who reads the news of one job or many from a sink."""
+
+    __slots__ = ("_sink",)
+
+    def __init__(
+        self, policy: Schedule, limits: Limits | None, key: str | None, now: float, sink: Sink[J]
+    ) -> None:
+        super().__init__(policy, limits, key, now)
+        self._sink = sink
 
     @property
-    def shared(self) -> bool:
-        """Whether another waiter may wait by it: a maker of pauses has a course of its own for each."""
-        return self.policy.delays is None
-
-    @property
-    def next_look(self) -> float:
-        """On the loop's clock."""
-        return self.looked + self._seconds
-
-
-class Waiter(Generic[J]):
-    """One caller's interest in one job."""
-
-    __slots__ = ("movement", "outlook", "terms")
-
-    def __init__(self, terms: Terms[J], outlook: Outlook) -> None:
-        self.terms = terms
-        self.outlook = outlook
-        self.movement: Movement | None = None
+    def sink(self) -> Sink[J]:
+        """What was given."""
+        return self._sink
 
 
 class Subject(Generic[J]):
     """One watched job, however many wait for it.
 
     `key` is the id that it is asked for by; the server may come to name it otherwise (a document's task).
+    While it runs, the payload of its snapshot is kept as text, which takes a third of the room.
     """
 
-    __slots__ = ("again", "asked", "job", "key", "missed", "row", "task", "trouble", "waiters")
+    __slots__ = ("_told", "_waiters", "_watches", "asked", "job", "key", "task", "trouble")
 
     def __init__(self, job: J) -> None:
         self.key = job.id
         self.job = job
-        self.waiters: tuple[Waiter[J], ...] = ()
         self.asked = False
-        self.again = False
-        self.row: Json = None
-        self.missed: NotFoundError | None = None
         self.task: asyncio.Task[None] | None = None
         self.trouble: Trouble | None = None
+        self._told: bytes | None = None
+        # Mostly one of each, which needs no tuple.
+        self._waiters: Terms[J] | tuple[Terms[J], ...] = ()
+        self._watches: Watch | tuple[Watch, ...] = ()
 
     @property
-    def outlooks(self) -> Iterable[Outlook]:
-        """Each once."""
-        waiters = self.waiters
-        if len(waiters) == 1:
-            return (waiters[0].outlook,)
-        return {id(waiter.outlook): waiter.outlook for waiter in waiters}.values()
+    def waiters(self) -> tuple[Terms[J], ...]:
+        """Who waits for it."""
+        waiters = self._waiters
+        return waiters if isinstance(waiters, tuple) else (waiters,)
+
+    @property
+    def watches(self) -> tuple[Watch, ...]:
+        """When it is to be looked at: one for each policy, shared by all who wait by it."""
+        watches = self._watches
+        return watches if isinstance(watches, tuple) else (watches,)
+
+    def join(self, terms: Terms[J], watch: Watch) -> None:
+        """*terms* wait for it by *watch* from now on."""
+        self._waiters = _few((*self.waiters, terms))
+        if watch not in self.watches:
+            self._watches = _few((*self.watches, watch))
+
+    def part(self, gone: Collection[Terms[J]]) -> bool:
+        """Those *gone* wait no more; whether that may change when the job is looked at."""
+        stay = tuple(terms for terms in self.waiters if terms not in gone)
+        self._waiters = _few(stay)
+        if stay and not isinstance(self._watches, tuple):
+            return False
+        self._watches = _few(
+            tuple(w for w in self.watches if any(w.serves(terms.policy) for terms in stay))
+        )
+        return True
+
+    @property
+    def snapshot(self) -> J:
+        """The job as it was last seen, with its payload."""
+        raw = None if self._told is None else _reread(self._told)
+        return self.job if raw is None else self.job.with_raw(raw)
+
+    def shows(self, job: J, told: bytes | None, *, shared: bool) -> None:
+        """It looks like *job* now, whose payload is the text *told*; *shared* if others hold it too."""
+        if told is None:
+            self.job = job
+        else:
+            self.job = job.with_raw(_NOTHING) if shared else job.stripped()
+        self._told = told
+
+    def shown(self, row: Json, told: bytes, record: type[J]) -> bool:
+        """Whether *row*, whose text is *told*, says what the last one said, as far as waiting goes."""
+        before = self._told
+        if before is None:
+            return False
+        return before == told or peek(row, record) == peek(_reread(before), record)
+
+
+def _reread(told: bytes) -> dict[str, Any] | None:
+    """The object that was read from *told*; by the more lenient of the two readers that may have done it."""
+    try:
+        raw = json.loads(told)
+    except (ValueError, RecursionError):
+        return None
+    return raw if isinstance(raw, dict) else None
+
+
+def _few(these: tuple[T, ...]) -> T | tuple[T, ...]:
+    return these[0] if len(these) == 1 else these
 
 
 _ENDS: dict[Phase, type[Outcome[Watched]]] = {

@@ -149,6 +149,8 @@ class Call(Generic[T]):
     """The collection that made the call: the contract is remembered under this name."""
     alternative: Call[T] | None = field(default=None, repr=False)
     """The same call on the plural routes, to be tried when this *route* does not exist."""
+    unread: bool = False
+    """The payload is wanted as it came, not parsed."""
     empty_on_404: bool = False
     """A 404 that is not the route's means "none", so the payload is an empty list."""
 

@@ -21,6 +21,9 @@ from .._core.waiters import Kind, ScheduleLike
 from .._core.wire import Call, Contract, Effect, Json, Part, Routes, identifier, sendable
 from ..errors import ClientStateError, InvalidRequestError
 
+_NOTHING: Mapping[str, Any] = {}
+_NEVER = Seen(0.0)
+
 T = TypeVar("T")
 R = TypeVar("R", bound="Resource")
 J = TypeVar("J", bound="Job")
@@ -71,6 +74,17 @@ class Resource:
     def _repr_html_(self) -> str:
         """What a notebook shows: the fields that say something."""
         return html.table(type(self).__name__, html.facts(self))
+
+    def with_raw(self, raw: Mapping[str, Any]) -> Self:
+        """The same snapshot, read from *raw*. For the library's own use."""
+        same = evolve(self, raw=raw)
+        object.__setattr__(same, "_origin", self._origin)
+        return same
+
+    def stripped(self) -> Self:
+        """This very snapshot without `raw`; only while nobody else holds it. For the library's own use."""
+        object.__setattr__(self, "raw", _NOTHING)
+        return self
 
     def bound_to(self, home: Collection, seen: Seen, began: datetime | None = None) -> Self:
         """The same snapshot with a way back. For the library's own use."""
@@ -199,7 +213,7 @@ class Job(Resource):
         all of them carry the last snapshot as `job`, and a `resume_token`.
         """
         poller = self._jobs.poller
-        sink, terms = poller.enter(
+        terms = poller.enter(
             self,
             timeout=timeout,
             on_update=on_update,
@@ -207,17 +221,15 @@ class Job(Resource):
             stalled_after=stalled_after,
         )
         try:
-            outcome = await sink.future
+            await terms.future
         except BaseException:
-            sink.stop()
+            terms.stop()
             raise
         finally:
             poller.leave(terms)
-        if sink.notifier is not None:
-            await sink.notifier.drain()
-        if not raise_on_failure and outcome.job.phase.ended:
-            return outcome.job
-        return outcome.unwrap()
+        if terms.notifier is not None:
+            await terms.notifier.drain()
+        return terms.result(raise_on_failure=raise_on_failure)
 
     def updates(
         self,
@@ -397,7 +409,7 @@ class JobCollection(Collection, Generic[J]):
         if not named.strip():
             raise InvalidRequestError("an id must not be empty")
         blank = cast("J", self.record(id=named))
-        return blank.bound_to(self, Seen(0.0), created)
+        return blank.bound_to(self, _NEVER, created)
 
     async def refreshed(self, job: J) -> J:
         """The present state of *job*, by the detail route where there is one."""
