@@ -14,10 +14,12 @@ from nugen_async import InvalidRequestError, Nugen
 from nugen_async.batch import Batch, open_store
 from nugen_async.cli import report as _command  # noqa: F401 # it enters itself into the command line
 from nugen_async.cli.app import execute
+from nugen_async.launching import ledger
+from nugen_async.launching.course import End, Failure, Progress, Record
 from nugen_async.report import Change, Row, Span, from_journal, from_record, from_result, html
 from nugen_async.report.figures import duration, number, ticks
 from nugen_async.simulator import Simulator, World
-from nugen_async.workflows import Workflow
+from nugen_async.workflows import Stage, Workflow
 
 from .web import browser
 
@@ -230,7 +232,7 @@ async def test_a_batch_is_shown_as_its_journal_tells_it(tmp_path: Path) -> None:
     assert all("502" in each.reason for each in failed)
     for each in ready:
         assert each.metrics["accuracy"].difference is not None
-        assert [span.stage for span in each.spans][-1] == "undeployment"
+        assert [span.stage for span in each.spans] == list(specs[0].stages)
         assert each.seconds is not None
     results = {o.key: from_result(o.result) for o in outcomes if o.error() is None}
     assert {e.key: e.metrics for e in ready} == {k: r.metrics for k, r in results.items()}
@@ -240,6 +242,22 @@ async def test_a_batch_is_shown_as_its_journal_tells_it(tmp_path: Path) -> None:
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert "run 11" in page
     assert Tags(page).open == []
+
+
+def test_a_stage_lasts_until_its_end_was_seen_whoever_waited() -> None:
+    spec = Workflow(name="n", base_model="b", document_ids=("d",), deploy=True)
+    at = "2026-11-21T0{}:00:00+00:00".format
+    done = Record(intended=at(5), ids=("al",), done=True, waited=60.0, ended=at(6))
+    refused = Failure(stage=Stage.DEPLOYMENT, kind="ServerError", message="no", at=at(8))
+    progress = Progress(
+        records={Stage.ALIGNMENT: done, Stage.DEPLOYMENT: Record(intended=at(7))},
+        failures=(refused,),
+    )
+    told = from_journal(
+        ledger.Row(key="k", position=0, spec=spec, end=End.FAILED, progress=progress)
+    )
+    assert [span.ended - span.began for span in told.spans if span.ended] == [3600.0, 3600.0]
+    assert told.seconds == 3 * 3600
 
 
 async def test_the_command_reads_records(tmp_path: Path) -> None:

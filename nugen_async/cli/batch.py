@@ -264,7 +264,7 @@ async def _resumable(screen: Screen, journal: str) -> AsyncGenerator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        screen.warn("Interrupted. The journal has everything, and what runs at the server goes on.")
+        screen.warn("The journal has everything, and what runs at the server goes on.")
         screen.warn("To go on:")
         screen.command(_command("resume", journal))
         raise
@@ -288,13 +288,15 @@ def _command(verb: str, journal: str) -> str:
 def _show(board: Board, moment: Moment) -> None:
     if moment.what == "fails":
         return
-    board.add(moment.key, moment.key)
+    board.add(moment.key, moment.name)
     said = moment.status or ("done" if moment.what == "ends" else "waiting")
-    board.tell(moment.key, said, stage=str(moment.stage), progress=moment.progress)
+    board.tell(
+        moment.key, said, stage=str(moment.stage), progress=moment.progress, left=moment.left
+    )
 
 
 def _finish(board: Board, outcome: Outcome) -> None:
     word, end, _ = WORDS[type(outcome)]
-    board.add(outcome.key, outcome.key)
+    board.add(outcome.key, outcome.result.name)
     error = outcome.error()
     board.finish(outcome.key, end, word, "" if error is None else str(error))

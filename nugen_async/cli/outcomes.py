@@ -41,7 +41,7 @@ def summary(found: Status) -> str:
 
 
 COLUMNS: tuple[Column[Outcome], ...] = (
-    Column("key", lambda o: o.key, fold=True),
+    Column("workflow", lambda o: o.result.name, fold=True),
     Column("state", lambda o: WORDS[type(o)][0]),
     Column("model", lambda o: o.result.model_id, rank=2, fold=True),
     Column("base", lambda o: o.result.base_accuracy, right=True, rank=3),
@@ -49,6 +49,7 @@ COLUMNS: tuple[Column[Outcome], ...] = (
     Column("difference", lambda o: o.result.difference, right=True, rank=1),
     Column("waited", lambda o: duration(sum(o.result.waited.values())), right=True, rank=4),
     Column("error", lambda o: str(o.error() or ""), rank=5, fold=True),
+    Column("key", lambda o: o.key, rank=6, fold=True),
 )
 
 
@@ -67,7 +68,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "evaluation_id": result.evaluation_id,
         "base_accuracy": result.base_accuracy,
         "aligned_accuracy": result.aligned_accuracy,
-        "difference": result.difference,
+        "difference": None if result.difference is None else round(result.difference, 6),
         "uncertainty": result.uncertainty,
         "waited": dict(result.waited),
         "still_deployed": result.still_deployed,

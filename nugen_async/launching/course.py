@@ -32,12 +32,14 @@ class Record:
 
     token: str = ""
     intended: str = ""
-    """When it was about to be sent: UTC, ISO 8601. Written before the request."""
+    """When it was about to be sent, or begun: UTC, ISO 8601. Written before a request of its own."""
     ids: tuple[str, ...] = ()
     done: bool = False
     attempt: int = 1
     waited: float = 0.0
-    """Seconds spent waiting for its end, over all runs."""
+    """Seconds spent waiting for its end, over all runs that saw one."""
+    ended: str = ""
+    """When its end was seen: UTC, ISO 8601."""
 
     @property
     def id(self) -> str:
@@ -85,10 +87,13 @@ class Failure:
     spent: bool = False
     """What was made is of no use any more; another try makes a new one."""
     candidates: tuple[str, ...] = ()
+    at: str = ""
+    """When: UTC, ISO 8601."""
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {k: v for k, v in asdict(self, recurse=False).items() if v not in (False, ())}
+        unset = (("at", ""), ("candidates", ()), ("spent", False), ("unknown", False))
+        return {k: v for k, v in asdict(self, recurse=False).items() if (k, v) not in unset}
 
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Self:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
 
@@ -140,6 +141,7 @@ def failure(stage: Stage, error: NugenError) -> Failure:
         unknown=unknown,
         spent=isinstance(error, JobFailedError),
         candidates=error.candidates if isinstance(error, CreateOutcomeUnknownError) else (),
+        at=datetime.now(UTC).isoformat(),
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -33,6 +33,7 @@ class Moment:
     """Something happened in a workflow."""
 
     key: str
+    name: str
     stage: Stage
     what: Literal["begins", "goes on", "changes", "ends", "fails"]
     id: str = ""
@@ -97,7 +98,8 @@ class Run:
         if self._tools.on_step is None:
             return
         try:
-            answer = self._tools.on_step(Moment(key=self._key, stage=stage, what=what, **facts))
+            moment = Moment(key=self._key, name=self._spec.name, stage=stage, what=what, **facts)
+            answer = self._tools.on_step(moment)
             if inspect.isawaitable(answer):
                 await answer
         except Exception:  # noqa: BLE001 # it is the caller's, and may raise anything
@@ -266,9 +268,15 @@ class Run:
         return self._spec.model_id or self.progress.model_id
 
     def _end(self, stage: Stage, record: Record, **facts: Any) -> None:
-        spent = asyncio.get_running_loop().time() - self._began
-        ids = facts.pop("ids", record.ids)
-        ended = evolve(record, ids=ids, done=True, waited=record.waited + spent)
+        spent, now = asyncio.get_running_loop().time() - self._began, datetime.now(UTC)
+        ended = evolve(
+            record,
+            ids=facts.pop("ids", record.ids),
+            done=True,
+            waited=record.waited + spent,
+            intended=record.intended or (now - timedelta(seconds=spent)).isoformat(),
+            ended=now.isoformat(),
+        )
         self.progress = self.progress.noted(stage, ended, **facts)
 
     async def _write(self, stage: Stage, record: Record) -> None:

@@ -95,13 +95,15 @@ def from_journal(row: ledger.Row) -> Row:
     """The row of a journal's or a batch's row."""
     progress = row.progress
     scores = progress.scores
-    broken = {failure.stage for failure in progress.failures}
-    spans = []
+    broken = {failure.stage: failure.at for failure in progress.failures}
+    spans: list[Span] = []
     for stage, record in progress.records.items():
         began = _instant(record.intended)
         if began is not None:
+            seen = _instant(record.ended or broken.get(stage)) or began
             over = record.done or stage in broken
-            ended = began + record.waited if over else None
+            # By the clock, since nobody may have waited all the time; virtual time has only waited.
+            ended = max(seen, began + record.waited) if over else None
             spans.append(Span(str(stage), began, ended, failed=stage in broken))
     return Row(
         key=row.key,

@@ -69,6 +69,8 @@ async def test_a_batch_runs_and_tells_what_improved(place: Place) -> None:
         )
         assert (code, out.count("ready")) == (Exit.OK, 6)
         assert "6 workflows: 6 ready." in err
+        assert "run 3" in out
+        assert " s  run 3  alignment  " in err
 
         sent = len(sim.log)
         code, out, _ = await place.run(
