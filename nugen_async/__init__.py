@@ -50,6 +50,8 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from ._core.age import Seen
+    from ._core.delays import DelayFactory
     from ._core.outcome import (
         Cancelled,
         Failed,
@@ -61,34 +63,55 @@ if TYPE_CHECKING:
         Unreachable,
     )
     from ._core.page import Page
-    from ._core.schedule import Phase, Schedule
+    from ._core.reconcile import OnUnknown
+    from ._core.schedule import Hints, Phase, Schedule
+    from ._core.sinks import OnUpdate
     from ._core.transport import Timeout
+    from ._core.waiters import ScheduleLike
     from .client import Nugen, RawResponse, SeekrFlow
-    from .resources._uploads import Upload, UploadProgress
-    from .resources.agents import Agent, AgentAnswer, AgentMetrics, AgentTokens, AgentUsage
-    from .resources.alignments import Alignment, AlignmentMetrics
-    from .resources.benchmarks import Benchmark, Question
-    from .resources.data_jobs import DataJob, SystemPrompt
-    from .resources.documents import Category, Document
+    from .resources._base import Job, Lifecycle, Resource
+    from .resources._lists import Listing
+    from .resources._uploads import Content, FileSource, OnProgress, Upload, UploadProgress
+    from .resources.agents import Agent, AgentAnswer, AgentMetrics, Agents, AgentTokens, AgentUsage
+    from .resources.alignments import Alignment, AlignmentMetrics, Alignments
+    from .resources.benchmarks import Benchmark, Benchmarks, Question, QuestionLike
+    from .resources.data_jobs import DataJob, DataJobs, JobType, SystemPrompt
+    from .resources.documents import Category, Document, Documents
     from .resources.evaluations import (
         AnswerResult,
         Evaluation,
         EvaluationMetrics,
         EvaluationResults,
+        Evaluations,
     )
     from .resources.inference import (
+        ChatOptions,
         Choice,
         Completion,
+        CompletionOptions,
         CompletionStream,
         Embedding,
+        EmbeddingOptions,
         Embeddings,
+        Inference,
         Message,
+        MessageLike,
+        Prompt,
         Usage,
     )
-    from .resources.ingestion import IngestionJob
-    from .resources.models import AlignedModel, BaseModel, Deployment, ModelMetrics, Undeployment
-    from .resources.seekr_files import File, FileCheck
-    from .resources.training_pairs import OutputFile, TrainingPairsJob
+    from .resources.ingestion import Ingestion, IngestionJob
+    from .resources.models import (
+        AlignedModel,
+        BaseModel,
+        Deployment,
+        Deployments,
+        ModelMetrics,
+        Models,
+        Undeployment,
+        Undeployments,
+    )
+    from .resources.seekr_files import File, FileCheck, Files
+    from .resources.training_pairs import OutputFile, TrainingPairs, TrainingPairsJob
 
 __all__ = [
     "APIConnectionError",
@@ -100,50 +123,76 @@ __all__ = [
     "AgentMetrics",
     "AgentTokens",
     "AgentUsage",
+    "Agents",
     "AlignedModel",
     "Alignment",
     "AlignmentMetrics",
+    "Alignments",
     "AnswerResult",
     "AuthenticationError",
     "BadRequestError",
     "BaseModel",
     "Benchmark",
+    "Benchmarks",
     "Cancelled",
     "Category",
+    "ChatOptions",
     "Choice",
     "ClientClosedError",
     "ClientStateError",
     "Completion",
+    "CompletionOptions",
     "CompletionStream",
     "ConfigurationError",
     "ConflictError",
+    "Content",
     "CreateOutcomeUnknownError",
     "DataJob",
+    "DataJobs",
     "DecodeError",
+    "DelayFactory",
     "Deployment",
+    "Deployments",
     "Detail",
     "Document",
+    "Documents",
     "Embedding",
+    "EmbeddingOptions",
     "Embeddings",
     "Evaluation",
     "EvaluationMetrics",
     "EvaluationResults",
+    "Evaluations",
     "Failed",
     "File",
     "FileCheck",
+    "FileSource",
+    "Files",
+    "Hints",
+    "Inference",
+    "Ingestion",
     "IngestionJob",
     "InvalidRequestError",
+    "Job",
     "JobCancelledError",
     "JobError",
     "JobFailedError",
     "JobParkedError",
     "JobStalledError",
+    "JobType",
     "JobUnreachableError",
+    "Lifecycle",
+    "Listing",
     "Message",
+    "MessageLike",
     "ModelMetrics",
+    "Models",
     "NotFoundError",
     "Nugen",
     "NugenError",
+    "OnProgress",
+    "OnUnknown",
+    "OnUpdate",
     "Outcome",
     "OutputFile",
     "Page",
@@ -153,19 +202,26 @@ __all__ = [
     "PermissionDeniedError",
     "Phase",
     "Problem",
+    "Prompt",
     "Question",
+    "QuestionLike",
     "RateLimitError",
     "RawResponse",
     "Ready",
+    "Resource",
     "Schedule",
+    "ScheduleLike",
     "SeekrFlow",
+    "Seen",
     "ServerError",
     "Stalled",
     "SystemPrompt",
     "TimedOut",
     "Timeout",
+    "TrainingPairs",
     "TrainingPairsJob",
     "Undeployment",
+    "Undeployments",
     "UnprocessableEntityError",
     "Unreachable",
     "Upload",
@@ -176,23 +232,38 @@ __all__ = [
 ]
 
 _HOMES = {
+    "_core.age": "Seen",
+    "_core.delays": "DelayFactory",
     "_core.outcome": "Cancelled Failed Outcome Parked Ready Stalled TimedOut Unreachable",
     "_core.page": "Page",
-    "_core.schedule": "Phase Schedule",
+    "_core.reconcile": "OnUnknown",
+    "_core.schedule": "Hints Phase Schedule",
+    "_core.sinks": "OnUpdate",
     "_core.transport": "Timeout",
+    "_core.waiters": "ScheduleLike",
     "client": "Nugen RawResponse SeekrFlow",
-    "resources._uploads": "Upload UploadProgress",
-    "resources.agents": "Agent AgentAnswer AgentMetrics AgentTokens AgentUsage",
-    "resources.alignments": "Alignment AlignmentMetrics",
-    "resources.benchmarks": "Benchmark Question",
-    "resources.data_jobs": "DataJob SystemPrompt",
-    "resources.documents": "Category Document",
-    "resources.evaluations": "AnswerResult Evaluation EvaluationMetrics EvaluationResults",
-    "resources.inference": "Choice Completion CompletionStream Embedding Embeddings Message Usage",
-    "resources.ingestion": "IngestionJob",
-    "resources.models": "AlignedModel BaseModel Deployment ModelMetrics Undeployment",
-    "resources.seekr_files": "File FileCheck",
-    "resources.training_pairs": "OutputFile TrainingPairsJob",
+    "resources._base": "Job Lifecycle Resource",
+    "resources._lists": "Listing",
+    "resources._uploads": "Content FileSource OnProgress Upload UploadProgress",
+    "resources.agents": "Agent AgentAnswer AgentMetrics AgentTokens AgentUsage Agents",
+    "resources.alignments": "Alignment AlignmentMetrics Alignments",
+    "resources.benchmarks": "Benchmark Benchmarks Question QuestionLike",
+    "resources.data_jobs": "DataJob DataJobs JobType SystemPrompt",
+    "resources.documents": "Category Document Documents",
+    "resources.evaluations": (
+        "AnswerResult Evaluation EvaluationMetrics EvaluationResults Evaluations"
+    ),
+    "resources.inference": (
+        "ChatOptions Choice Completion CompletionOptions CompletionStream Embedding "
+        "EmbeddingOptions Embeddings Inference Message MessageLike Prompt Usage"
+    ),
+    "resources.ingestion": "Ingestion IngestionJob",
+    "resources.models": (
+        "AlignedModel BaseModel Deployment Deployments ModelMetrics Models Undeployment "
+        "Undeployments"
+    ),
+    "resources.seekr_files": "File FileCheck Files",
+    "resources.training_pairs": "OutputFile TrainingPairs TrainingPairsJob",
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names.split()}
 

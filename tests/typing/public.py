@@ -8,17 +8,24 @@ from nugen_async import (
     AlignedModel,
     Alignment,
     AlignmentMetrics,
+    Alignments,
     Benchmark,
     Deployment,
     Document,
     Evaluation,
     EvaluationResults,
+    FileSource,
     JobFailedError,
+    Listing,
     Nugen,
+    OnProgress,
+    OnUnknown,
+    OnUpdate,
     Outcome,
     Page,
     Phase,
     RawResponse,
+    ScheduleLike,
     SeekrFlow,
     TrainingPairsJob,
 )
@@ -42,6 +49,19 @@ async def nouns(nugen: Nugen) -> None:
     evaluation = await nugen.evaluations.create(model_id="m", benchmark_id="b")
     assert_type(evaluation, Evaluation)
     assert_type(await evaluation.results(), EvaluationResults)
+    assert_type(evaluation.baseline, str | None)
+
+
+async def annotated(
+    alignments: Alignments, schedule: ScheduleLike, on_update: OnUpdate[Alignment], lost: OnUnknown
+) -> Listing[Alignment]:
+    made = await alignments.create(name="n", base_model="b", document_ids=["d"], on_unknown=lost)
+    await made.wait_until_ready(schedule=schedule, on_update=on_update)
+    return alignments.list(limit=3)
+
+
+async def uploaded(nugen: Nugen, files: list[FileSource], shown: OnProgress) -> list[Document]:
+    return await nugen.documents.upload(files, names=["a"], on_progress=shown)
 
 
 async def waiting(nugen: Nugen, jobs: list[Alignment]) -> None:
