@@ -261,19 +261,19 @@ class Transport:
         result: Response | NugenError | None = None
         try:
             with self._deadlines.within(_allowance(call, timeout.attempt), deadline):
-                result = await self._asked(call, timeout, headers)
+                response = result = await self._asked(call, timeout, headers)
         except NugenError as error:
             result = error
             raise
         except _FOREIGN as error:
-            result = self._translated(error, call)
+            failure = result = self._translated(error, call)
+        else:
+            return response
         finally:
             gate.leave()
             if sent is not None:
                 sent(result)
-        if isinstance(result, NugenError):
-            raise result  # apart from the foreign one: it may quote the server, its frames hold the key
-        return result
+        raise failure  # apart from the foreign one: it may quote the server, and its frames hold the key
 
     async def _asked(
         self, call: Call[Any], timeout: Timeout, headers: Mapping[str, str] | None
