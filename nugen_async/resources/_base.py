@@ -77,13 +77,16 @@ class Resource:
 
     def with_raw(self, raw: Mapping[str, Any]) -> Self:
         """The same snapshot, read from *raw*. For the library's own use."""
-        same = evolve(self, raw=raw)
-        object.__setattr__(same, "_origin", self._origin)
-        return same
+        return evolve(self, raw=raw).bound_as(self)
 
     def stripped(self) -> Self:
         """This very snapshot without `raw`; only while nobody else holds it. For the library's own use."""
         object.__setattr__(self, "raw", _NOTHING)
+        return self
+
+    def bound_as(self, other: Resource) -> Self:
+        """The same snapshot with the way back of *other*. For the library's own use."""
+        object.__setattr__(self, "_origin", other._origin)
         return self
 
     def bound_to(self, home: Collection, seen: Seen, began: datetime | None = None) -> Self:
@@ -162,8 +165,9 @@ class Job(Resource):
 
     @property
     def seen(self) -> Seen | None:
-        """When this snapshot was received; None for one that never was."""
-        return None if self._origin is None or not self.status else self._origin.seen
+        """When this snapshot was received, or the answer to its creation; None for a bare handle."""
+        origin = self._origin
+        return origin.seen if origin is not None and (self.status or origin.seen.fresh) else None
 
     def hints(self, seen: Seen | None = None) -> Hints:  # noqa: ARG002 # nouns override it
         """What this snapshot tells of the time to come, as it was *seen* (now again, or at first)."""

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import ClassVar, Literal
 
-from attrs import evolve, field, frozen
+from attrs import field, frozen
 
 from .._core.age import Seen
 from .._core.codec import seen_as
@@ -185,9 +185,7 @@ class Documents(JobCollection[Document]):
             problem = f"$.document_ids: expected {len(found)} ids, one a file, got {len(ids)}"
             raise DecodeError(method="POST", url=_BASE, problems=(problem,))
         return [
-            evolve(self.handle(made), filename=name, size=source.size).bound_to(
-                self, Seen(0.0, fresh=True)
-            )
+            Document(id=made, filename=name, size=source.size).bound_as(receipt)
             for made, source, name in zip(
                 ids, found, names or [source.name for source in found], strict=True
             )

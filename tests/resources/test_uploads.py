@@ -198,6 +198,15 @@ async def test_waiting_for_documents_raises_what_became_of_the_first_that_failed
             await nugen.documents.wait(one.id)
 
 
+async def test_a_document_just_uploaded_is_looked_at_as_any_job_just_begun() -> None:
+    async with Simulator() as sim, Nugen("k", base_url=sim.url) as nugen:
+        (document,) = await nugen.documents.upload(Upload("a.txt", b"x"))
+        assert document.began is not None
+        await document.wait_until_ready()
+        sent, *looks = sim.log
+    assert 5 <= looks[0].at - sent.at <= 26
+
+
 async def test_an_answer_with_another_number_of_ids_is_an_error() -> None:
     async with canned(["1", "2"]) as server, Nugen("k", base_url=server.url) as nugen:
         with pytest.raises(DecodeError, match="expected 1 ids"):
