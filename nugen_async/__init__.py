@@ -65,8 +65,8 @@ if TYPE_CHECKING:
     from ._core.page import Page
     from ._core.reconcile import OnUnknown
     from ._core.schedule import Hints, Phase, Schedule
+    from ._core.settings import Timeout
     from ._core.sinks import OnUpdate
-    from ._core.transport import Timeout
     from ._core.waiters import ScheduleLike
     from .client import Nugen, RawResponse, SeekrFlow
     from .resources._base import Job, Lifecycle, Resource
@@ -239,7 +239,7 @@ _HOMES = {
     "_core.reconcile": "OnUnknown",
     "_core.schedule": "Hints Phase Schedule",
     "_core.sinks": "OnUpdate",
-    "_core.transport": "Timeout",
+    "_core.settings": "Timeout",
     "_core.waiters": "ScheduleLike",
     "client": "Nugen RawResponse SeekrFlow",
     "resources._base": "Job Lifecycle Resource",

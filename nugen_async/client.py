@@ -17,9 +17,10 @@ from ._core.outcome import Outcome
 from ._core.poller import Poller
 from ._core.retry import Retry
 from ._core.secret import Secret
+from ._core.settings import Settings, Timeout
 from ._core.sinks import Notifier, OnUpdate, Outcomes
 from ._core.token import read_token
-from ._core.transport import Settings, Timeout, Transport
+from ._core.transport import Transport
 from ._core.waiters import ScheduleLike
 from ._core.wire import Contract, Json, Response, sendable
 from .errors import ConfigurationError, InvalidRequestError

@@ -27,7 +27,8 @@ from .gate import Urgency
 from .logs import log
 from .retry import Fate, Retry, fate
 from .secret import masked
-from .transport import Timeout, Transport
+from .settings import Timeout
+from .transport import Transport
 from .wire import Call, Contract, Effect, Json, Response
 
 T = TypeVar("T")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
-import math
 import os
 from collections.abc import (
     AsyncGenerator,
@@ -20,35 +19,29 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import aiohttp
-from attrs import field, frozen
+from attrs import frozen
 from multidict import CIMultiDict
 from yarl import URL
 
 from ..errors import (
-    APIConnectionError,
     APITimeoutError,
     ClientClosedError,
     ClientStateError,
-    ConfigurationError,
-    InvalidRequestError,
     NugenError,
 )
-from . import observe
+from . import bodies, foreign, observe
 from .codec import dumps
 from .deadline import Deadlines
 from .gate import Gate, Urgency, shared_pace
-from .secret import Masked, Secret, eraser, masked
-from .wire import Call, Effect, Part, Response
+from .secret import Masked, eraser
+from .settings import Settings, Timeout
+from .wire import Call, Effect, Response
 
 T = TypeVar("T")
 
-_LOOPBACK = {"localhost", "127.0.0.1", "::1"}
-_UPLOAD_RATE = 64 * 1024
-_MEGABYTE = 1024 * 1024
 _MOVED = frozenset({301, 302, 307, 308})
 _HOPS = 3
 _CLOSED = "the client is closed; make a new one"
-_FOREIGN = (aiohttp.ClientError, OSError, ValueError, RuntimeError, EOFError)
 
 
 _process = object()
@@ -62,69 +55,6 @@ def _forked() -> None:
 
 if hasattr(os, "register_at_fork"):  # not on Windows, which has no fork
     os.register_at_fork(after_in_child=_forked)
-
-
-@frozen
-class Timeout:
-    """Seconds. `attempt` bounds one sending from its first byte to the last byte of the answer.
-
-    It starts when the request gets its turn, not while it queues. `connect` bounds the making of a
-    connection, `total` the whole call with its queueing, pauses and retries. None is no bound. An upload
-    gets another second for each 64 KiB on top of `attempt`.
-    """
-
-    attempt: float | None = 60.0
-    connect: float | None = 10.0
-    total: float | None = None
-
-    def __attrs_post_init__(self) -> None:
-        for name in ("attempt", "connect", "total"):
-            seconds = getattr(self, name)
-            if seconds is None:
-                continue
-            if not isinstance(seconds, int | float) or not 0 < seconds < math.inf:
-                raise ConfigurationError(f"timeout: {name} must be more than 0 s, not {seconds!r}")
-
-
-@frozen(kw_only=True)
-class Settings:
-    """What a transport needs to know; the key is inside and never shown."""
-
-    base_url: str
-    authorization: Secret = field(repr=False)
-    headers: Mapping[str, str] = field(factory=dict[str, str], converter=masked, repr=False)
-    connections: int = 100
-    keepalive: float = 75.0
-    create_keepalive: float = 2.0
-    largest_body: int = 256 * _MEGABYTE
-    allow_http: Sequence[str] = ()
-    trace_configs: Sequence[aiohttp.TraceConfig] = ()
-    middlewares: Sequence[Any] = ()
-
-    def __attrs_post_init__(self) -> None:
-        check_base_url(self.base_url, self.allow_http)
-        if self.connections < 1:
-            raise ConfigurationError(f"connections must be at least 1, not {self.connections}")
-
-
-def check_base_url(base_url: str, allow_http: Sequence[str] = ()) -> None:
-    """Refuse a base URL that is none, carries a password, or would send the key in the clear."""
-    if not base_url.isprintable():
-        raise ConfigurationError("base_url holds control characters")
-    try:
-        url = URL(base_url)
-        host = url.host
-    except ValueError as error:
-        raise ConfigurationError(f"base_url is not a URL: {error}") from None
-    if url.scheme not in {"http", "https"} or not host:
-        raise ConfigurationError("base_url must begin with https:// and name a host")
-    if url.user or url.password or url.query_string or url.fragment:
-        raise ConfigurationError("base_url must not hold a user, a password, a query or a fragment")
-    if url.scheme == "http" and host not in _LOOPBACK and host not in allow_http:
-        raise ConfigurationError(
-            f"base_url {url.origin()} would send the API key unencrypted;"
-            f" use https, or allow this host by name: allow_http=[{host!r}] or NUGEN_ALLOW_HTTP={host}"
-        )
 
 
 class Transport:
@@ -265,7 +195,7 @@ class Transport:
         except NugenError as error:
             result = error
             raise
-        except _FOREIGN as error:
+        except foreign.FOREIGN as error:
             failure = result = self._translated(error, call)
         else:
             return response
@@ -279,7 +209,7 @@ class Transport:
         self, call: Call[Any], timeout: Timeout, headers: Mapping[str, str] | None
     ) -> Response:
         answer = await self._request(call, timeout, headers)
-        body = await _whole(answer, self.settings.largest_body)
+        body = await bodies.whole(answer, self.settings.largest_body)
         if answer.status in _MOVED and call.method == "GET":
             answer, body = await self._followed(answer, body, call, timeout, headers)
         return Response(answer.status, answer.headers, body, asyncio.get_running_loop().time())
@@ -304,10 +234,10 @@ class Transport:
 
     def _translated(self, error: Exception, call: Call[Any]) -> NugenError:
         """What *error* is called here; it may quote the server, or come of a file that cannot be read."""
-        if (own := _own(error)) is not None:
+        if (own := foreign.own(error)) is not None:
             return own
         said = self.washed(str(error) or type(error).__name__)
-        return _translated(error, said, call.method, self.url(call.path))
+        return foreign.translated(error, said, call.method, self.url(call.path))
 
     async def _turn(self, call: Call[Any], urgency: Urgency, deadline: float | None) -> None:
         """Wait to be let in, but not beyond *deadline*."""
@@ -339,7 +269,7 @@ class Transport:
             if answer.status not in _MOVED or target is None:
                 break
             answer = await self._request(call, timeout, headers, target)
-            body = await _whole(answer, self.settings.largest_body)
+            body = await bodies.whole(answer, self.settings.largest_body)
         return answer, body
 
     @contextlib.asynccontextmanager
@@ -367,7 +297,7 @@ class Transport:
             async with answer:
                 body = b""
                 if answer.status >= 300:  # noqa: PLR2004 # HTTP's successes end here
-                    body = await bounds.within(_whole(answer, self.settings.largest_body))
+                    body = await bounds.within(bodies.whole(answer, self.settings.largest_body))
                 result = head = Response(answer.status, answer.headers, body, loop.time())
                 pieces = _pieces(answer, bounds, self.settings.largest_body)
                 async with contextlib.aclosing(pieces):
@@ -392,7 +322,7 @@ class Transport:
             data: Any = dumps(call.json)
             sent = self._json_headers
         else:
-            data = _form(call.parts) if call.parts else None
+            data = bodies.form(call.parts) if call.parts else None
             sent = self._headers
         if call.headers or headers:
             sent = CIMultiDict(sent)
@@ -439,55 +369,6 @@ def _connecting(seconds: float | None) -> aiohttp.ClientTimeout:
     return aiohttp.ClientTimeout(total=None, sock_connect=seconds)
 
 
-def _allowance(call: Call[Any], attempt: float | None) -> float | None:
-    if attempt is None or not call.parts:
-        return attempt
-    return attempt + sum(part.size or 0 for part in call.parts) / _UPLOAD_RATE
-
-
-def _form(parts: Sequence[Part]) -> aiohttp.FormData:
-    """A multipart body; every stream in it is opened anew, so that a second sending is whole again."""
-    form = aiohttp.FormData(default_to_multipart=True, quote_fields=False)
-    for part in parts:
-        if part.open is None:
-            form.add_field(part.name, part.value or "")
-        else:
-            form.add_field(
-                part.name,
-                part.open(),
-                filename=part.filename,
-                content_type=part.content_type or "application/octet-stream",
-            )
-    return form
-
-
-async def _whole(answer: aiohttp.ClientResponse, largest: int) -> bytes:
-    """The body, read to its end; an endless one, or a bomb of gzip, ends at *largest* bytes.
-
-    At its end the connection is free for others; after anything else it is closed.
-    """
-    content = answer.content
-    try:
-        first = await content.readany()
-        _check_size(len(first), largest)
-        if content.at_eof():
-            return first
-        pieces, size = [first], len(first)
-        while piece := await content.readany():
-            pieces.append(piece)
-            size += len(piece)
-            _check_size(size, largest)
-    except BaseException:
-        answer.close()
-        raise
-    return b"".join(pieces)
-
-
-def _check_size(size: int, largest: int) -> None:
-    if size > largest:
-        raise aiohttp.ClientPayloadError(f"the body is over {largest} bytes; the rest was not read")
-
-
 def _target(answer: aiohttp.ClientResponse) -> URL | None:
     """Where *answer* points to, if that is on its own origin."""
     place = answer.headers.get("Location")
@@ -496,6 +377,10 @@ def _target(answer: aiohttp.ClientResponse) -> URL | None:
         return there if there and there.origin() == answer.url.origin() else None
     except ValueError:
         return None
+
+
+def _allowance(call: Call[Any], attempt: float | None) -> float | None:
+    return attempt + bodies.upload_time(call.parts) if attempt and call.parts else attempt
 
 
 @frozen
@@ -515,7 +400,7 @@ class _Bounds:
                 return await step
         except NugenError:
             raise
-        except _FOREIGN as error:
+        except foreign.FOREIGN as error:
             failure = self.translated(error)
         raise failure
 
@@ -525,55 +410,8 @@ async def _pieces(
 ) -> AsyncGenerator[bytes]:
     size = 0
     while True:
-        piece = await bounds.within(_piece(answer, size, largest))
+        piece = await bounds.within(bodies.piece(answer, size, largest))
         if not piece:
             return
         size += len(piece)
         yield piece
-
-
-async def _piece(answer: aiohttp.ClientResponse, before: int, largest: int) -> bytes:
-    piece = await answer.content.readany()
-    _check_size(before + len(piece), largest)
-    return piece
-
-
-def _own(error: BaseException | None) -> InvalidRequestError | None:
-    """Our own complaint about the request that *error* came of, if it did."""
-    while error is not None and not isinstance(error, InvalidRequestError):
-        error = error.__cause__ or error.__context__
-    return error
-
-
-def _unreached(error: aiohttp.ClientConnectorError) -> str:
-    """What aiohttp says of a connection that could not be made, without its own settings."""
-    cause = error.os_error
-    number = cause.errno or 0  # negative where it is a resolver's
-    why = os.strerror(number) if number > 0 else cause.strerror or str(cause)
-    return f"cannot connect to {error.host}:{error.port}: {why}"
-
-
-def _translated(error: Exception, said: str, method: str, url: str) -> NugenError:
-    match error:
-        case aiohttp.ConnectionTimeoutError():
-            return APITimeoutError(
-                method=method, url=url, reason="no connection in time", sent=False
-            )
-        case aiohttp.ClientConnectorError() if not isinstance(error, aiohttp.ClientSSLError):
-            return APIConnectionError(method=method, url=url, reason=_unreached(error), sent=False)
-        case aiohttp.ClientConnectorError() | aiohttp.ClientSSLError():
-            return APIConnectionError(method=method, url=url, reason=said, sent=False)
-        case TimeoutError():
-            return APITimeoutError(method=method, url=url, reason="no whole answer in time")
-        case RuntimeError() if "closed" in said.lower():
-            return ClientClosedError("the session is closed; make a new client")
-        case aiohttp.ServerDisconnectedError():
-            return APIConnectionError(
-                method=method, url=url, reason="the server closed the connection"
-            )
-        case aiohttp.InvalidURL():
-            return ConfigurationError(f"not a URL: {url}")
-        case _:
-            return APIConnectionError(
-                method=method, url=url, reason=f"{type(error).__name__}: {said}"
-            )
