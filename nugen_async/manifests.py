@@ -19,7 +19,7 @@ from attrs import asdict, define, evolve
 from .errors import ConfigurationError, NugenError, printable
 from .launching.files import is_file
 from .launching.forms import READERS, Mistake, Row
-from .launching.spec import Workflow, problems_of
+from .launching.spec import Workflow, problems_of, texts
 
 __all__ = ["ManifestError", "Mistake", "load_manifest", "parse_manifest"]
 
@@ -76,20 +76,19 @@ def _workflows(
     keys: dict[str, int] = {}
     for row in rows:
         problems = [(str(p.loc[0]) if p.loc else "", p.msg) for p in problems_of(row.told)]
-        if problems:
-            mistakes += [
-                Mistake(row.lines.get(name, row.line), name, said) for name, said in problems
-            ]
-            continue
-        spec = _placed(Workflow(**row.told), folder)
-        for name, file in _files(spec):
-            if not is_file(file):
-                mistakes.append(
-                    Mistake(row.lines.get(name, row.line), name, f"no such file: {file}")
-                )
-        if spec.key is not None and (line := keys.setdefault(spec.key, row.line)) != row.line:
-            mistakes.append(Mistake(row.line, "key", f"{spec.key!r} stands on line {line} already"))
-        found.append(spec)
+        wrong = {name for name, _ in problems}
+        sound = {name: value for name, value in row.told.items() if name not in wrong}
+        problems += [
+            (name, f"no such file: {file}")
+            for name, file in _files(sound, folder)
+            if not is_file(file)
+        ]
+        key = sound.get("key")
+        if key is not None and (line := keys.setdefault(key, row.line)) != row.line:
+            problems.append(("key", f"{key!r} stands on line {line} already"))
+        mistakes += [Mistake(row.lines.get(name, row.line), name, said) for name, said in problems]
+        if not problems:
+            found.append(_placed(Workflow(**row.told), folder))
     if not found and not mistakes:
         mistakes.append(Mistake(1, "", "it holds no workflow"))
     if mistakes:
@@ -105,10 +104,9 @@ def _placed(spec: Workflow, folder: Path) -> Workflow:
     return evolve(spec, documents=documents, benchmark_file=benchmark)
 
 
-def _files(spec: Workflow) -> Iterator[tuple[str, str]]:
-    yield from (("documents", path) for path in spec.documents)
-    if spec.benchmark_file is not None:
-        yield "benchmark_file", spec.benchmark_file
+def _files(told: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:
+    for name in ("documents", "benchmark_file"):
+        yield from ((name, str(folder / path)) for path in texts(told.get(name)))
 
 
 def _python(path: Path, mistakes: list[Mistake]) -> Iterator[Row]:

@@ -31,7 +31,8 @@ class Stage(enum.StrEnum):
     UNDEPLOYMENT = "undeployment"
 
 
-def _texts(value: Any) -> Any:
+def texts(value: Any) -> Any:
+    """*value* as a tuple of texts, one alone as one of them; what is no such thing stays as it is."""
     if value is None:
         return ()
     if isinstance(value, str | os.PathLike):
@@ -57,9 +58,9 @@ class Workflow:
     name: str
     key: str | None = None
     """Under which a journal keeps it; None for one made of the content and the position."""
-    documents: tuple[str, ...] = field(default=(), converter=_texts)
+    documents: tuple[str, ...] = field(default=(), converter=texts)
     """Paths of files to upload."""
-    document_ids: tuple[str, ...] = field(default=(), converter=_texts)
+    document_ids: tuple[str, ...] = field(default=(), converter=texts)
     """Documents that are there already."""
     base_model: str | None = None
     model_id: str | None = None
@@ -72,7 +73,7 @@ class Workflow:
     deploy: bool = False
     evaluate: Evaluate | None = None
     """"compare" measures the base model beside the aligned one, "alone" only the latter."""
-    custom_metrics: tuple[str, ...] = field(default=(), converter=_texts)
+    custom_metrics: tuple[str, ...] = field(default=(), converter=texts)
     undeploy: bool | None = None
     """None means: what this workflow deployed it also undeploys, even when a later part failed."""
     description: str | None = None
@@ -142,7 +143,9 @@ def problems_of(given: Mapping[str, Any]) -> list[Problem]:
     found = [Problem((str(n),), "no such field") for n in given if n not in _DEFAULTS]
     complaints = ((name, _form(name, given.get(name))) for name in _DEFAULTS)
     found.extend(Problem((name,), told) for name, told in complaints if told is not None)
-    return found or [Problem((name,), told) for name, told in _sense(given)]
+    wrong = {problem.loc for problem in found}
+    contradictions = (Problem((name,), told) for name, told in _sense(given))
+    return found + [problem for problem in contradictions if problem.loc not in wrong]
 
 
 def _form(name: str, value: Any) -> str | None:
@@ -177,7 +180,7 @@ def _key(value: Any) -> str | None:
 
 
 def _list(value: Any) -> str | None:
-    items = _texts(value)
+    items = texts(value)
     if not isinstance(items, tuple) or any(_text(item) for item in items):
         return f"a list of texts is needed, not {value!r}"
     return None

@@ -117,6 +117,7 @@ def test_every_mistake_of_a_jsonl_is_told_at_once(folder: Path) -> None:
         "line 5, num_questions: a whole number from 1 on is needed, not 0",
         "line 5, deploy: true or false is needed, not 'maybe'",
         'line 5, evaluate: "compare" or "alone" is needed, not \'both\'',
+        "line 5, name: nothing to do: give documents or a model",
         "line 6, base_model: an alignment needs documents",
         "line 7, evaluate: there is no model: give base_model or model_id",
         "line 7, evaluate: it needs num_questions, benchmark_file or benchmark_id",
@@ -131,12 +132,15 @@ def test_every_mistake_of_a_jsonl_is_told_at_once(folder: Path) -> None:
 
 
 def test_the_mistakes_of_a_csv_have_their_lines(folder: Path) -> None:
-    text = 'name,documents,num_questions,deploy,oops\n"a\nb",a.txt,x,perhaps,1\nc,a.txt\n\nd,,,,\n'
+    text = (
+        'name,documents,num_questions,deploy,oops\n"a\nb",lost.txt,x,perhaps,1\nc,a.txt\n\nd,,,,\n'
+    )
 
     assert mistakes(text, "csv", folder) == [
         "line 2, oops: no such field",
         "line 2, num_questions: a whole number from 1 on is needed, not 'x'",
         "line 2, deploy: true or false is needed, not 'perhaps'",
+        f"line 2, documents: no such file: {folder / 'lost.txt'}",
         "line 4: 2 cells under 5 titles",
         "line 6, name: nothing to do: give documents or a model",
     ]
@@ -149,6 +153,7 @@ def test_the_mistakes_of_a_yaml_have_the_lines_of_their_fields(folder: Path) -> 
         "line 3, deploy: true or false is needed, not 3",
         "line 4: a mapping is needed",
         "line 6, name: given twice",
+        "line 6, name: nothing to do: give documents or a model",
         "line 7, mark: true or false is needed, not 'x'",
     ]
 
