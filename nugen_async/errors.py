@@ -39,7 +39,8 @@ class NugenError(Exception):
         return {a.alias: getattr(self, a.name) for a in fields(type(self)) if a.init}
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _revive, (type(self), self._state())
+        notes = getattr(self, "__notes__", None)
+        return _revive, (type(self), self._state()), notes and {"__notes__": notes}
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self)!r})"

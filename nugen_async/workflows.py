@@ -10,7 +10,7 @@ from ._core.waiters import ScheduleLike
 from .client import Nugen
 from .launching.course import End, Failure, Progress
 from .launching.ledger import Memory
-from .launching.results import WorkflowResult, result_of
+from .launching.results import WorkflowResult, noted, result_of
 from .launching.runner import Runner, Terms, undeploy_now
 from .launching.spec import Evaluate, Stage, Workflow
 from .launching.stages import Moment, OnStep
@@ -46,7 +46,7 @@ async def run_workflow(
     A model that was deployed here is undeployed again, also when a later stage failed or the task is
     cancelled. Raises what the failed stage raised: `JobFailedError`, `WaitTimeoutError`,
     `CreateOutcomeUnknownError`, `APIStatusError`, ...; `InvalidRequestError` before anything was sent when a
-    file is missing.
+    file is missing. Where the undeployment failed, too, a note of the error (`__notes__`) names the model.
     """
     ledger = Memory()
     key = workflow.key_at(0)
@@ -60,6 +60,7 @@ async def run_workflow(
             if progress.serving and Stage.UNDEPLOYMENT in workflow.stages:
                 await undeploy_now(nugen, progress.model_id or workflow.model_id or "")
             raise
+    result = result_of(key, workflow, course.progress)
     if course.error is not None:
-        raise course.error
-    return result_of(key, workflow, course.progress)
+        raise noted(course.error, result)
+    return result

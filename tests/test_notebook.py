@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from nugen_async import Alignment, AlignmentMetrics, Failed, Nugen, Ready, TimedOut
+from nugen_async import Alignment, AlignmentMetrics, Failed, Nugen, Page, Ready, TimedOut
 from nugen_async._core.html import text
 from nugen_async.integrations.notebook import progress
 from nugen_async.simulator import Simulator, Span, Times, World
@@ -69,6 +69,25 @@ def test_all_text_is_escaped(field: str) -> None:
         assert "<img" not in html
         assert "\x1b" not in html
         assert "\u202e" not in html
+
+
+def test_a_page_shows_its_rows_in_the_columns_that_they_fill() -> None:
+    rows = (job(progress=40.0), job(id="al-2", base_model=EVIL))
+    shown = Page(rows, total=7, notes=("one row left out",))._repr_html_()
+    assert "<b>2 of 7 on this page</b>" in shown
+    assert [cell in shown for cell in (">al-2</td>", ">progress</th>", ">base model</th>")] == [
+        True,
+        True,
+        True,
+    ]
+    assert ">eta" not in shown
+    assert "one row left out" in shown
+    assert "<img" not in shown
+    assert "\x1b" not in shown
+    many = Page(tuple(job(id=f"al-{n}") for n in range(25)))._repr_html_()
+    assert (many.count("<tr>"), "and 5 more" in many) == (21, True)
+    assert "<b>0 on this page</b>" in Page()._repr_html_()
+    assert ">x</td>" in Page(("x",))._repr_html_()
 
 
 def test_long_text_is_cut() -> None:

@@ -108,6 +108,13 @@ def test_all_text_is_escaped() -> None:
         assert character not in page
 
 
+def test_a_model_that_is_left_serving_is_told_with_the_command_that_ends_it() -> None:
+    record = {"key": "one", "model_id": "m; rm -rf <b>", "state": "failed", "left_serving": True}
+    page = html([from_record(record), from_record({"key": "two", "model_id": "kept"})])
+    assert "<code>nugen-async undeploy &#x27;m; rm -rf &lt;b&gt;&#x27;</code>" in page
+    assert "Still deployed" not in html([from_record({**record, "left_serving": False})])
+
+
 def test_totals_and_reasons() -> None:
     rows = [
         row(0),

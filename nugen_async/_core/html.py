@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +13,8 @@ from ..errors import printable
 _LONGEST = 300
 _MOST = 6
 """Entries of a sequence that are shown."""
+_LINES, _COLUMNS = 20, 8
+"""Records of a page that are shown, and what of each."""
 _HIDDEN = frozenset({"raw", "notes"})
 _CELL = "text-align:left;vertical-align:top;padding:.15em .8em .15em 0"
 
@@ -61,6 +63,21 @@ def table(title: str, rows: Iterable[tuple[str, object]], note: str = "") -> str
     )
     below = f'<div style="margin-top:.3em">{text(note)}</div>' if note else ""
     return f"<div><b>{text(title)}</b><table>{lines}</table>{below}</div>"
+
+
+def grid(title: str, records: Sequence[Any], note: str = "") -> str:
+    """A heading, a line for each of the first records in the columns that they fill, and a note below."""
+    shown = [dict(facts(each)) if has(type(each)) else {"": each} for each in records[:_LINES]]
+    names = list(dict.fromkeys(name for row in shown for name in row))[:_COLUMNS]
+    lines = "".join(_line("td", [row.get(name, "") for name in names]) for row in shown)
+    more = f"and {len(records) - _LINES} more" if len(records) > _LINES else ""
+    below = "".join(f"<div>{text(said)}</div>" for said in (more, note) if said)
+    return f"<div><b>{text(title)}</b><table>{_line('th', names)}{lines}</table>{below}</div>"
+
+
+def _line(cell: str, values: Iterable[object]) -> str:
+    cells = "".join(f'<{cell} style="{_CELL}">{text(value)}</{cell}>' for value in values)
+    return f"<tr>{cells}</tr>"
 
 
 def bar(share: float | None) -> str:

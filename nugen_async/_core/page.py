@@ -7,6 +7,8 @@ from typing import Any, Generic, TypeVar
 
 from attrs import field, frozen
 
+from . import html
+
 R_co = TypeVar("R_co", covariant=True)
 
 
@@ -25,6 +27,11 @@ class Page(Generic[R_co]):
     notes: tuple[str, ...] = ()
     raw: Mapping[str, Any] = field(factory=dict[str, Any], repr=False)
     """The whole payload; ``{"data": [...]}`` where it was a bare list."""
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        of = "" if self.total is None else f" of {self.total}"
+        return html.grid(f"{len(self.items)}{of} on this page", self.items, "; ".join(self.notes))
 
     def __iter__(self) -> Iterator[R_co]:
         return iter(self.items)

@@ -18,14 +18,14 @@ from rich.text import Text
 from ..batch import Ask, Batch, BatchStoppedError, Outcome, Policy, Status, open_store
 from ..errors import CreateOutcomeUnknownError, InvalidRequestError, printable
 from ..journal import JournalError
-from ..launching.outcomes import outcome_of, status_of
+from ..launching.outcomes import ended, outcome_of, status_of
 from ..launching.stages import Moment
 from ..manifests import ManifestError, load_manifest
 from ..workflows import Workflow
 from .board import Board
 from .common import DEFAULTS, VERBS, WORK, Common, Flag, Patience, epilogue
 from .exits import Exit, overall
-from .outcomes import COLUMNS, WORDS, as_csv, as_json, summary
+from .outcomes import COLUMNS, WORDS, as_csv, as_json, summary, tell_of_models
 from .screen import Screen, plural
 
 app = App(
@@ -162,6 +162,7 @@ async def status(*, journal: Journal = "runs.db", common: Common = DEFAULTS) -> 
             await store.aclose()
     found = status_of(rows)
     common.screen.show(found, Text(summary(found)))
+    tell_of_models(common.screen, [outcome_of(row) for row in rows if ended(row.end)])
     return Exit.OK
 
 
@@ -243,6 +244,7 @@ async def _run(
     if screen.form != "jsonl":
         screen.rows(outcomes, COLUMNS, as_json=as_json, nothing="There was nothing to do.")
     screen.say(summary(found))
+    tell_of_models(screen, outcomes)
     _go_on(screen, journal, found)
     if stopped is not None:
         screen.warn(str(stopped))

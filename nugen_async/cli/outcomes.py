@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import csv
 import io
+import shlex
 from collections.abc import Sequence
 from typing import Any
 
 from ..batch import Failed, Open, Outcome, Ready, Status, TimedOut, Unknown
+from ..errors import printable
 from .board import End
 from .exits import Exit
-from .screen import Column, duration, plural
+from .screen import Column, Screen, duration, plural
 
 WORDS: dict[type[Outcome], tuple[str, End, Exit]] = {
     Ready: ("ready", "ok", Exit.OK),
@@ -38,6 +40,17 @@ def summary(found: Status) -> str:
     if found.still_deployed:
         text += f" {plural(len(found.still_deployed), 'model')} may still be deployed."
     return text
+
+
+def tell_of_models(screen: Screen, outcomes: Sequence[Outcome]) -> None:
+    """Tell how to end what costs money, where something is left that was not meant to stay."""
+    left = [o.result for o in outcomes if o.result.still_deployed and not isinstance(o, Ready)]
+    if left:
+        screen.warn(
+            f"{plural(len(left), 'model')} may still be deployed, and cost money. To end that:"
+        )
+        ids = (printable(result.model_id) for result in left)
+        screen.command(shlex.join(("nugen-async", "undeploy", *ids)))
 
 
 COLUMNS: tuple[Column[Outcome], ...] = (

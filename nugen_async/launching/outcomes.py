@@ -8,10 +8,11 @@ from typing import Literal
 
 from attrs import define, field, frozen
 
+from .._core import html
 from ..errors import NugenError, printable
 from .course import End, Failure
 from .ledger import Row
-from .results import WorkflowResult, result_of
+from .results import WorkflowResult, noted, result_of
 from .runner import Course
 from .spec import Stage
 
@@ -59,8 +60,20 @@ class Outcome:
     """It had ended in an earlier run, and nothing was done now."""
 
     def error(self) -> NugenError | None:
-        """What stopped it; None for `Ready`."""
+        """What stopped it; None for `Ready`.
+
+        Where a model may be left serving, a note of it (`__notes__`) says so, and how to end that.
+        """
         return None
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        rows = [*html.facts(self.result)]
+        if (error := self.error()) is not None:
+            rows.append(("error", error))
+        if not isinstance(self, Ready) and self.result.leftover:
+            rows.append(("left behind", self.result.leftover))
+        return html.table(type(self).__name__, rows)
 
     def unwrap(self) -> WorkflowResult:
         """The result, or the error raised."""
@@ -86,12 +99,11 @@ class Failed(Outcome):
 
     def error(self) -> NugenError:
         """`exception`, or what the journal kept of it."""
-        if self.exception is not None:
-            return self.exception
         first = self.failures[0]
-        return WorkflowFailedError(
+        error = self.exception or WorkflowFailedError(
             key=self.key, stage=str(first.stage), kind=first.kind, reason=first.message
         )
+        return noted(error, self.result)
 
 
 @frozen(kw_only=True)
@@ -103,14 +115,14 @@ class Unknown(Failed):
 class TimedOut(Outcome):
     """The time of this run was over; on the server it goes on, and so does the next run.
 
-    Nothing was undeployed: see ``result.still_deployed``.
+    Nothing was undeployed: see ``result.leftover``.
     """
 
     exception: NugenError
 
     def error(self) -> NugenError:
         """`WaitTimeoutError` or `JobStalledError`."""
-        return self.exception
+        return noted(self.exception, self.result)
 
 
 @frozen(kw_only=True)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import field, frozen
 
+from ..errors import NugenError, printable
 from ..resources.evaluations import EvaluationResults
 from .course import Progress, Scores
 from .spec import Stage, Workflow
+
+E = TypeVar("E", bound=NugenError)
 
 
 @frozen(kw_only=True)
@@ -32,6 +36,17 @@ class WorkflowResult:
     """Seconds of waiting per stage."""
     still_deployed: bool = False
     """The model may still be deployed, and cost money."""
+
+    @property
+    def leftover(self) -> str:
+        """What is left behind that may cost money, and how to end that; empty where nothing is."""
+        if not self.still_deployed:
+            return ""
+        model = printable(self.model_id)
+        return (
+            f"its model {model} may still be deployed, and cost money; to end that:"
+            f" await nugen.models.undeploy({model!r}), or nugen-async undeploy {shlex.quote(model)}"
+        )
 
     @property
     def difference(self) -> float | None:
@@ -59,6 +74,14 @@ def result_of(key: str, spec: Workflow, progress: Progress) -> WorkflowResult:
         waited={str(s): r.waited for s, r in progress.records.items() if r.waited},
         still_deployed=progress.serving,
     )
+
+
+def noted(error: E, result: WorkflowResult) -> E:
+    """*error* with a note of what the workflow has left behind, if anything."""
+    leftover = result.leftover
+    if leftover and leftover not in getattr(error, "__notes__", ()):
+        error.add_note(leftover)
+    return error
 
 
 def scores(told: EvaluationResults, model_id: str, base_model: str | None) -> Scores:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import shlex
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from statistics import fmean, median
 from typing import get_args
 
+from ..errors import printable
 from .figures import bars, duration, is_share, number, text, timeline
 from .rows import STAGES, Row, State, metric_names
 from .style import SCRIPT, STYLE
@@ -33,6 +35,7 @@ def html(rows: Iterable[Row], *, title: str = "Alignments", made: datetime | Non
     parts = [
         _totals(rows, names),
         _failures(rows),
+        _left(rows),
         *(_metric(rows, name) for name in names),
         _timeline(rows),
         _table(rows, names) if rows else "",
@@ -124,6 +127,17 @@ def _failures(rows: Sequence[Row]) -> str:
         for (state, reason), found in sorted(by_reason.items(), key=lambda item: -len(item[1]))
     )
     return _section("What went wrong", f'<ul class="failures">{items}</ul>')
+
+
+def _left(rows: Sequence[Row]) -> str:
+    models = [row.model_id for row in rows if row.left_serving]
+    if not models:
+        return ""
+    command = shlex.join(("nugen-async", "undeploy", *map(printable, models)))
+    note = "These models may still be in service, and cost money. To end that:"
+    return _section(
+        "Still deployed", f'<p class="wide"><code>{text(command, len(command))}</code></p>', note
+    )
 
 
 def _table(rows: Sequence[Row], names: Sequence[str]) -> str:

@@ -62,6 +62,8 @@ class Row:
     state: State = "open"
     reason: str = ""
     """Why it did not end well."""
+    left_serving: bool = False
+    """It did not end well, and its model may still be deployed."""
     metrics: Mapping[str, Change] = field(factory=dict[str, Change])
     """By name, such as "accuracy" or "uncertainty"."""
     spans: tuple[Span, ...] = ()
@@ -112,6 +114,7 @@ def from_journal(row: ledger.Row) -> Row:
         model_id=progress.model_id or row.spec.model_id or "",
         state=row.end.value,
         reason="; ".join(f"{failure.stage}: {failure.message}" for failure in progress.failures),
+        left_serving=bool(progress.failures) and progress.serving,
         metrics=_metrics(scores.base, scores.aligned, scores.uncertainty) if scores else {},
         spans=tuple(spans),
     )
@@ -132,6 +135,7 @@ def from_record(record: Mapping[str, Any]) -> Row:
                 for name in ("name", "base_model", "model_id", "reason")
             },
             state=_state(record.get("state", "open")),
+            left_serving=bool(record.get("left_serving")),
             metrics={
                 str(name): Change(*map(_number, pair))
                 for name, pair in (record.get("metrics") or {}).items()
