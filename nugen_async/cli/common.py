@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import aiohttp
 from attrs import frozen
 from cyclopts import App, Group, Parameter
+from cyclopts.types import NonNegativeFloat, PositiveFloat
 
 from ..client import Nugen, SeekrFlow
 from . import exits
@@ -20,7 +21,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 Flag = Annotated[bool, Parameter(negative="", show_default=False)]
 Patience = Annotated[
-    float | None, Parameter(name="--timeout", metavar="SECONDS", show_default=False)
+    NonNegativeFloat | None, Parameter(name="--timeout", metavar="SECONDS", show_default=False)
 ]
 Names = Annotated[list[str], Parameter(negative="", consume_multiple=True, show_default=False)]
 Files = Annotated[list[Path], Parameter(negative="", consume_multiple=True, show_default=False)]
@@ -95,7 +96,7 @@ class Common:
         "documented"
     )
     """Which set of routes the server has."""
-    request_timeout: Annotated[float, Parameter(metavar="SECONDS")] = 60.0
+    request_timeout: Annotated[PositiveFloat, Parameter(metavar="SECONDS")] = 60.0
     """How long one request may take."""
     debug: Flag = False
     """Show tracebacks."""

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
+
+from cyclopts import Parameter
+from cyclopts.types import NonNegativeInt, PositiveFloat
+from cyclopts.validators import Number
 
 from ..simulator.__main__ import parser, serve
 from .common import TRY, Flag, command
 from .exits import Exit
+
+Share = Annotated[float, Parameter(validator=Number(gte=0, lte=1))]
 
 
 @command(
@@ -20,17 +26,17 @@ from .exits import Exit
 async def simulator(
     *,
     host: str = "127.0.0.1",
-    port: int = 8080,
-    speed: float = 60.0,
+    port: NonNegativeInt = 8080,
+    speed: PositiveFloat = 60.0,
     seed: int = 0,
     contract: Literal["documented", "plural", "both"] = "both",
     generation: Literal["G1", "G2", "G3", "G4"] | None = None,
     estimates: Literal["right", "rough", "long", "short", "absent", "mixed"] = "rough",
-    alignment_minutes: float = 45.0,
-    failures: float = 0.0,
-    errors: float = 0.0,
-    drops: float = 0.0,
-    rate_limit: float | None = None,
+    alignment_minutes: PositiveFloat = 45.0,
+    failures: Share = 0.0,
+    errors: Share = 0.0,
+    drops: Share = 0.0,
+    rate_limit: PositiveFloat | None = None,
     trusting: Flag = False,
 ) -> int:
     """Serve a simulated Nugen and SeekrFlow on loopback, until Ctrl-C.

@@ -119,6 +119,24 @@ async def test_every_command_shows_its_traceback_on_demand(
     assert "Unknown" not in ran.err
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("models", "--request-timeout", "-1"),
+        ("watch", "al-1", "--timeout", "-1"),
+        ("simulator", "--failures", "7"),
+        ("simulator", "--speed", "0"),
+        ("simulator", "--rate-limit", "0"),
+    ],
+)
+async def test_a_number_out_of_range_is_told_by_its_option(
+    arguments: tuple[str, ...], run: Run
+) -> None:
+    ran = await run(*arguments)
+    assert (ran.code, ran.out) == (2, "")
+    assert arguments[-2] in ran.err
+
+
 async def test_no_key(run: Run) -> None:
     ran = await run("models")
     assert (ran.code, ran.out) == (3, "")
