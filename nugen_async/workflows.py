@@ -44,7 +44,8 @@ async def run_workflow(
     patiently each job is looked at, as for `Job.wait_until_ready`.
 
     A model that was deployed here is undeployed again, also when a later stage failed or the task is
-    cancelled. Raises what the failed stage raised: `JobFailedError`, `WaitTimeoutError`,
+    cancelled; a deployment that is still under way then cannot be, and a warning in the log names the model.
+    Raises what the failed stage raised: `JobFailedError`, `WaitTimeoutError`,
     `CreateOutcomeUnknownError`, `APIStatusError`, ...; `InvalidRequestError` before anything was sent when a
     file is missing. Where the undeployment failed, too, a note of the error (`__notes__`) names the model.
     """

@@ -12,6 +12,7 @@ from attrs import frozen
 
 from .._core.reconcile import TOKEN_LENGTH
 from ..errors import InvalidRequestError
+from ..resources._uploads import opened
 
 _PIECE = 1024 * 1024
 
@@ -56,7 +57,7 @@ class Files:
     async def opened(self, file: File) -> BinaryIO:
         """Its content; whoever has it closes it."""
         try:
-            return await asyncio.to_thread(file.path.open, "rb")
+            return await opened(file.path)
         except OSError as error:
             raise _unreadable(file.path, error) from error
 

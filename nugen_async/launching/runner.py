@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from types import TracebackType
@@ -25,6 +24,7 @@ from ..errors import (
     JobStalledError,
     NugenError,
     WaitTimeoutError,
+    printable,
 )
 from .course import Done, End, Failure, Progress, next_step
 from .files import Files
@@ -146,8 +146,13 @@ def failure(stage: Stage, error: NugenError) -> Failure:
 
 
 async def undeploy_now(nugen: Nugen, model_id: str) -> None:
-    """Ask for the undeployment of a model, and do not wait for it: a task that is cancelled has no time."""
-    if model_id:
-        with contextlib.suppress(NugenError, TimeoutError):
-            async with asyncio.timeout(_LAST_WORD):
-                await nugen.models.undeploy(model_id)
+    """Ask for the undeployment of a model, and do not wait for it: a task that is cancelled has no time.
+
+    A warning tells of a model that stays, as one does whose deployment is still under way.
+    """
+    try:
+        async with asyncio.timeout(_LAST_WORD):
+            await nugen.models.undeploy(model_id)
+    except (NugenError, TimeoutError) as error:
+        told = "a workflow was interrupted, and its model %s may stay deployed: %s"
+        log.warning(told, printable(model_id), error)

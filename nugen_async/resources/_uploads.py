@@ -9,7 +9,7 @@ import logging
 import os
 from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterable
 from pathlib import Path
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, BinaryIO, TypeAlias
 
 from attrs import field, frozen
 
@@ -211,9 +211,24 @@ async def _from_memory(data: bytes) -> AsyncGenerator[bytes]:
         yield data[first : first + CHUNK]
 
 
+async def opened(path: Path) -> BinaryIO:
+    """The file at *path*, for the caller to close; where the caller was cancelled meanwhile, it is closed."""
+    opening: asyncio.Task[BinaryIO] = asyncio.create_task(asyncio.to_thread(path.open, "rb"))
+    try:
+        return await asyncio.shield(opening)
+    except asyncio.CancelledError:
+        opening.add_done_callback(_unwanted)
+        raise
+
+
+def _unwanted(opening: asyncio.Task[BinaryIO]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result().close()
+
+
 async def _from_disk(path: Path) -> AsyncGenerator[bytes]:
     try:
-        file = await asyncio.to_thread(path.open, "rb")
+        file = await opened(path)
     except OSError as error:
         raise InvalidRequestError(f"{str(path)!r} cannot be read: {error.strerror}") from error
     try:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +22,8 @@ from nugen_async import (
     NugenError,
     Upload,
 )
-from nugen_async.simulator import Delay, Fault, Simulator, Span, Times, World
+from nugen_async.resources._uploads import opened as opened_file
+from nugen_async.simulator import Delay, Fault, Simulator, Span, Status, Times, World
 
 from .driver import WHENS, Cut, When, after_turns, cut, settle
 
@@ -71,6 +75,24 @@ async def opened(**settings: Any) -> AsyncGenerator[Site]:
 
 async def create(site: Site) -> None:
     await site.nugen.alignments.create(name="new", base_model="b", document_ids=["d"])
+
+
+async def reconcile(site: Site) -> None:
+    lost = Fault(effect=Status(500, handled=True), operation="create_alignment", times=1)
+    site.sim.world.inject(lost)
+    make = site.nugen.alignments.create
+    await make(
+        name=f"new {site.sim.log.total}",
+        base_model="b",
+        document_ids=["d"],
+        on_unknown="reconcile",
+    )
+
+
+async def deploy(site: Site) -> None:
+    aligned = await site.job.wait_until_ready()
+    deployment = await site.nugen.models.deploy(aligned.model_id or "")
+    await deployment.wait_until_ready()
 
 
 async def upload(site: Site) -> None:
@@ -139,7 +161,9 @@ async def listing(site: Site) -> None:
 
 USES: list[Callable[[Site], Awaitable[None]]] = [
     create,
+    reconcile,
     upload,
+    deploy,
     wait,
     look,
     refresh,
@@ -149,7 +173,7 @@ USES: list[Callable[[Site], Awaitable[None]]] = [
     stream,
     listing,
 ]
-MADE = {create: "create_alignment", upload: "create_document"}
+MADE = {create, reconcile, upload, deploy}
 
 
 async def quiet_for_long(site: Site) -> None:
@@ -235,6 +259,22 @@ async def test_a_close_that_is_cancelled_has_closed_all_the_same(when: When) -> 
         if not where.struck:
             return
     pytest.fail("it never ended")
+
+
+@pytest.mark.parametrize("when", WHENS, ids=lambda when: when.__name__)
+async def test_a_file_that_is_opened_for_nobody_is_closed(tmp_path: Path, when: When) -> None:
+    path = tmp_path / "notes.txt"
+    path.touch()
+    asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(1))
+    task = asyncio.create_task(_coroutine(cut(opened_file(path), Cut(1), when)))
+    await asyncio.wait({task})
+    assert task.cancelled()
+    await asyncio.to_thread(bool)  # after the one that opens
+    await settle()
+    links = await asyncio.to_thread(
+        lambda: [os.path.realpath(f"/proc/self/fd/{n}") for n in range(99)]
+    )
+    assert str(path) not in links
 
 
 async def test_whoever_queues_when_the_client_closes_is_turned_away() -> None:
