@@ -87,7 +87,7 @@ def _totals(rows: Sequence[Row], names: Sequence[str]) -> str:
 def _metric(rows: Sequence[Row], name: str) -> str:
     changes = [row.metrics[name] for row in rows if name in row.metrics]
     differences = [c.difference for c in changes if c.difference is not None]
-    note = '<span class="key before"></span> before <span class="key after"></span> after'
+    note = f"{_key('before', 'before')} {_key('after', 'after')}"
     if differences:
         higher, lower = sum(d > 0 for d in differences), sum(d < 0 for d in differences)
         note += f" \u00b7 higher in {higher}, lower in {lower}"
@@ -105,12 +105,15 @@ def _timeline(rows: Sequence[Row]) -> str:
     if not drawn:
         return ""
     used = {span.stage for row in rows for span in row.spans}
-    legend = " ".join(
-        f'<span class="key s{i}"></span> {stage}' for i, stage in enumerate(STAGES) if stage in used
-    )
+    keys = [_key(f"s{i}", stage) for i, stage in enumerate(STAGES) if stage in used]
     if any(span.failed for row in rows for span in row.spans):
-        legend += ' <span class="key failed"></span> failed'
-    return _section("Timeline", f'<div class="times">{drawn}</div>', legend)
+        keys.append(_key("failed", "failed"))
+    return _section("Timeline", f'<div class="times">{drawn}</div>', " ".join(keys))
+
+
+def _key(kind: str, word: str) -> str:
+    """A colour and what it stands for, never broken apart."""
+    return f'<span class="legend"><span class="key {kind}"></span> {word}</span>'
 
 
 def _failures(rows: Sequence[Row]) -> str:

@@ -38,9 +38,9 @@ dd { margin: 0; font-size: 1.25rem; font-weight: 650; white-space: nowrap; }
 svg { width: 100%; display: block; } .track { fill: var(--track); }
 .before { fill: var(--before); } .after { fill: var(--after); }
 .axis text { font-size: 11px; fill: var(--soft); } .grid line { stroke: var(--line); }
-.key { display: inline-block; width: .8em; height: .8em; border-radius: .2em; margin-left: .5em;
+.key { display: inline-block; width: .8em; height: .8em; border-radius: .2em;
   vertical-align: -.05em; }
-.key:first-child { margin-left: 0; } .key.before { background: var(--before); }
+.legend { white-space: nowrap; margin-right: .5em; } .key.before { background: var(--before); }
 .key.after { background: var(--after); } .key.failed { background: var(--bad); }
 rect.s0 { fill: var(--s0); } .key.s0 { background: var(--s0); }
 rect.s1 { fill: var(--s1); } .key.s1 { background: var(--s1); }
