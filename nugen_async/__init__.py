@@ -50,6 +50,7 @@ from .errors import (
 )
 
 if TYPE_CHECKING:
+    from ._client import RawResponse
     from ._core.age import Seen
     from ._core.delays import DelayFactory
     from ._core.outcome import (
@@ -68,7 +69,7 @@ if TYPE_CHECKING:
     from ._core.settings import Timeout
     from ._core.sinks import OnUpdate
     from ._core.waiters import ScheduleLike
-    from .client import Nugen, RawResponse, SeekrFlow
+    from .client import Nugen, SeekrFlow
     from .resources._base import Job, Lifecycle, Resource
     from .resources._lists import Listing
     from .resources._uploads import Content, FileSource, OnProgress, Upload, UploadProgress
@@ -241,7 +242,8 @@ _HOMES = {
     "_core.sinks": "OnUpdate",
     "_core.settings": "Timeout",
     "_core.waiters": "ScheduleLike",
-    "client": "Nugen RawResponse SeekrFlow",
+    "_client": "RawResponse",
+    "client": "Nugen SeekrFlow",
     "resources._base": "Job Lifecycle Resource",
     "resources._lists": "Listing",
     "resources._uploads": "Content FileSource OnProgress Upload UploadProgress",

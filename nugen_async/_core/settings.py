@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 from yarl import URL
 
 from ..errors import ConfigurationError
 from .secret import Secret, masked
+from .wire import sendable
 
 if TYPE_CHECKING:
     from aiohttp import TraceConfig
@@ -80,3 +82,47 @@ def check_base_url(base_url: str, allow_http: Sequence[str] = ()) -> None:
             f"base_url {url.origin()} would send the API key unencrypted;"
             f" use https, or allow this host by name: allow_http=[{host!r}] or NUGEN_ALLOW_HTTP={host}"
         )
+
+
+def timeout_of(value: float | Timeout | None) -> Timeout:
+    """Seconds, a `Timeout`, or None for no bound, as a caller may give them."""
+    if isinstance(value, Timeout):
+        return value
+    if value is None:
+        return Timeout(attempt=None)
+    made = Timeout(attempt=value)
+    return evolve(made, connect=min(10.0, value))
+
+
+def key_of(key: str | None) -> Secret:
+    """*key* as nothing that a dump of the caller's variables shows."""
+    if not isinstance(key, str | None):
+        raise ConfigurationError(f"api_key must be text, not {type(key).__name__}")
+    return Secret((key or "").strip())
+
+
+def root_of(url: str, prefix: str) -> str:
+    """*url* without the *prefix* that every path has, and that some add to it."""
+    if not isinstance(url, str):
+        raise ConfigurationError(f"base_url must be text, not {type(url).__name__}")
+    return url.rstrip("/").removesuffix(prefix)
+
+
+def headers_of(headers: Mapping[str, str] | None) -> Mapping[str, str]:
+    """A caller's *headers*, none of which may carry what no header can."""
+    for name, value in (headers or {}).items():
+        if not sendable(name) or not sendable(value):
+            raise ConfigurationError(f"header {name!r} holds what no header can carry")
+    return headers or {}
+
+
+def retries_of(value: int) -> int:
+    """How often a request may be sent again."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ConfigurationError(f"max_retries must be a whole number from 0 on, not {value!r}")
+    return value
+
+
+def listed(variable: str) -> list[str]:
+    """What an environment *variable* lists, between commas."""
+    return [name.strip() for name in os.environ.get(variable, "").split(",") if name.strip()]
