@@ -8,8 +8,8 @@ from pathlib import Path
 from ..client import Nugen
 from ..errors import InvalidRequestError
 from ..resources._base import Job
-from .common import DEFAULTS, Common, Files, Flag, Names, Patience, command
-from .follow import follow, started, waited
+from .common import AT_ONCE, DEFAULTS, Common, Files, Names, Waiting, command
+from .follow import follow, started_or_ended
 from .refs import ref_of
 from .screen import plural
 from .uploads import send
@@ -31,8 +31,7 @@ async def align(
     document_id: Names | None = None,
     benchmark: str | None = None,
     description: str | None = None,
-    wait: Flag = False,
-    timeout: Patience = None,
+    waiting: Waiting = AT_ONCE,
     common: Common = DEFAULTS,
 ) -> int:
     """Start one alignment; it costs money.
@@ -53,10 +52,6 @@ async def align(
         The ID of a benchmark, or a JSON file of questions and answers, to evaluate the model on afterwards.
     description
         A note to keep with it.
-    wait
-        Wait until the model is aligned.
-    timeout
-        Wait so many seconds at most; the alignment goes on.
     """
     if not document and not document_id:
         raise InvalidRequestError("an alignment needs documents: give --document or --document-id")
@@ -70,9 +65,7 @@ async def align(
             benchmark_id=benchmark_id,
             description=description,
         )
-        if wait:
-            return await waited(common, [(nugen, [job])], timeout)
-        return started(common, job)
+        return await started_or_ended(common, waiting, nugen, job)
 
 
 async def _uploaded(common: Common, nugen: Nugen, files: Sequence[Path]) -> list[str]:

@@ -7,9 +7,9 @@ from pathlib import Path
 from cyclopts import App
 
 from ..resources.benchmarks import Benchmark, Question
-from .common import DEFAULTS, LOOK, VERBS, Common, Flag, Names, Patience, app, epilogue
+from .common import AT_ONCE, DEFAULTS, LOOK, VERBS, Common, Names, Waiting, app, epilogue
 from .exits import Exit
-from .follow import started, waited
+from .follow import started, started_or_ended
 from .screen import Column
 
 benchmarks = App(
@@ -85,8 +85,7 @@ async def create(
     *,
     document_id: Names,
     questions: int = 10,
-    wait: Flag = False,
-    timeout: Patience = None,
+    waiting: Waiting = AT_ONCE,
     common: Common = DEFAULTS,
 ) -> int:
     """Have questions written from documents.
@@ -97,16 +96,10 @@ async def create(
         Documents to ask about.
     questions
         How many questions.
-    wait
-        Wait until they are written.
-    timeout
-        Wait so many seconds at most; the writing goes on.
     """
     async with common.nugen() as nugen:
         made = await nugen.benchmarks.create(document_ids=document_id, num_questions=questions)
-        if wait:
-            return await waited(common, [(nugen, [made])], timeout)
-        return started(common, made)
+        return await started_or_ended(common, waiting, nugen, made)
 
 
 @benchmarks.command(

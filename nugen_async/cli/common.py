@@ -126,6 +126,20 @@ class Common:
 DEFAULTS = Common()
 
 
+@Parameter(name="*")
+@frozen(kw_only=True)
+class Waiting:
+    """Whether a command that starts something waits for its end."""
+
+    wait: Flag = False
+    """Wait for the end, and show what came of it."""
+    timeout: Patience = None
+    """Wait so many seconds at most; at the server it goes on."""
+
+
+AT_ONCE = Waiting()
+
+
 def _need(variable: str) -> None:
     if not os.environ.get(variable, "").strip():
         raise exits.NoKeyError(

@@ -7,7 +7,7 @@ from typing import Annotated
 from cyclopts import App, Parameter
 
 from ..resources.documents import Document
-from .common import DEFAULTS, LOOK, VERBS, Common, Files, Flag, Patience, app, epilogue
+from .common import AT_ONCE, DEFAULTS, LOOK, VERBS, Common, Files, Waiting, app, epilogue
 from .exits import Exit
 from .follow import waited
 from .screen import Column, percent
@@ -60,8 +60,7 @@ async def upload(
     /,
     *,
     category: Annotated[list[str], Parameter(negative="", show_default=False)] | None = None,
-    wait: Flag = False,
-    timeout: Patience = None,
+    waiting: Waiting = AT_ONCE,
     common: Common = DEFAULTS,
 ) -> int:
     """Upload files; prints one ID each.
@@ -72,14 +71,10 @@ async def upload(
         Files to upload: .txt .md .json .jsonl .xml .csv .html, 100 MB each.
     category
         A category to put them under; may be given several times.
-    wait
-        Wait until they are processed.
-    timeout
-        Wait so many seconds at most; the processing goes on.
     """
     async with common.nugen() as nugen:
         made = await send(common.screen, nugen, files, category)
-        if wait:
-            return await waited(common, [(nugen, made)], timeout)
+        if waiting.wait:
+            return await waited(common, [(nugen, made)], waiting.timeout)
     common.screen.rows(made, _COLUMNS[:2])
     return Exit.OK

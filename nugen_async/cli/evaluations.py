@@ -9,7 +9,7 @@ from attrs import frozen
 
 from ..client import Nugen
 from ..resources.evaluations import Evaluation, EvaluationResults
-from .common import DEFAULTS, LOOK, Common, Flag, Names, Patience, command
+from .common import AT_ONCE, DEFAULTS, LOOK, Common, Flag, Names, Patience, Waiting, command
 from .exits import Exit
 from .follow import started, waited
 from .screen import Column, Screen, plain
@@ -26,8 +26,7 @@ async def evaluate(
     model: str,
     benchmark: str,
     metric: Names | None = None,
-    wait: Flag = False,
-    timeout: Patience = None,
+    waiting: Waiting = AT_ONCE,
     common: Common = DEFAULTS,
 ) -> int:
     """Measure one model on a benchmark.
@@ -40,16 +39,14 @@ async def evaluate(
         The benchmark's ID; "nugen-async benchmarks" lists them.
     metric
         Custom metrics to measure besides.
-    wait
-        Wait for the results and show them.
-    timeout
-        Wait so many seconds at most; the evaluation goes on.
     """
     async with common.nugen() as nugen:
         job = await nugen.evaluations.create(
             model_id=model, benchmark_id=benchmark, custom_metrics=metric
         )
-        return await _measured(common, nugen, job, timeout) if wait else started(common, job)
+        if waiting.wait:
+            return await _measured(common, nugen, job, waiting.timeout)
+        return started(common, job)
 
 
 @command(

@@ -19,7 +19,7 @@ from ..resources._base import Job
 from ..resources.alignments import Alignment
 from ..resources.models import Deployment
 from .board import Board, End
-from .common import Common
+from .common import Common, Waiting
 from .exits import Exit, exit_for, overall, sentence_of
 from .refs import ref_of, titles
 from .screen import Column, Screen, plain, plural
@@ -212,6 +212,13 @@ async def waited(
     if left := [result.ref for result in results if result.goes_on]:
         tell_how_to_go_on(screen, left, common.base_url)
     return overall(result.exit for result in results)
+
+
+async def started_or_ended(common: Common, waiting: Waiting, client: Client, *jobs: Job) -> Exit:
+    """Wait for *jobs* if that is wanted, else tell that they run; returns the exit code."""
+    if waiting.wait and jobs:
+        return await waited(common, [(client, jobs)], waiting.timeout)
+    return started(common, *jobs)
 
 
 def started(common: Common, *jobs: Job) -> Exit:

@@ -11,9 +11,9 @@ from rich.text import Text
 from ..errors import NugenError, printable
 from ..resources._base import Job
 from ..resources.models import AlignedModel, BaseModel
-from .common import DEFAULTS, LOOK, Common, Flag, Names, Patience, command
+from .common import AT_ONCE, DEFAULTS, LOOK, Common, Flag, Names, Waiting, command
 from .exits import Exit, exit_for, overall, sentence_of
-from .follow import started, waited
+from .follow import started_or_ended
 from .screen import Column, percent
 
 J = TypeVar("J", bound=Job)
@@ -74,8 +74,7 @@ async def deploy(
     /,
     *,
     early: Flag = False,
-    wait: Flag = False,
-    timeout: Patience = None,
+    waiting: Waiting = AT_ONCE,
     common: Common = DEFAULTS,
 ) -> int:
     """Bring models into service; each costs money until undeployed.
@@ -86,18 +85,12 @@ async def deploy(
         The models' IDs; of the model, not of the alignment.
     early
         Deploy a checkpoint while the model still trains (--contract plural).
-    wait
-        Wait until they serve.
-    timeout
-        Wait so many seconds at most; the deployment goes on.
     """
     async with common.nugen() as nugen:
         jobs, refusals = await _each(
             common, model_ids, lambda model_id: nugen.models.deploy(model_id, early=early)
         )
-        if wait and jobs:
-            return overall((await waited(common, [(nugen, jobs)], timeout), *refusals))
-        return overall((started(common, *jobs), *refusals))
+        return overall((await started_or_ended(common, waiting, nugen, *jobs), *refusals))
 
 
 @command("nugen-async undeploy model-9", "nugen-async undeploy model-9 model-10 --wait")
@@ -105,8 +98,7 @@ async def undeploy(
     model_ids: Names,
     /,
     *,
-    wait: Flag = False,
-    timeout: Patience = None,
+    waiting: Waiting = AT_ONCE,
     common: Common = DEFAULTS,
 ) -> int:
     """Take models out of service, so that they cost nothing.
@@ -115,16 +107,10 @@ async def undeploy(
     ----------
     model_ids
         The models' IDs.
-    wait
-        Wait until they are out.
-    timeout
-        Wait so many seconds at most; the undeployment goes on.
     """
     async with common.nugen() as nugen:
         jobs, refusals = await _each(common, model_ids, nugen.models.undeploy)
-        if wait and jobs:
-            return overall((await waited(common, [(nugen, jobs)], timeout), *refusals))
-        return overall((started(common, *jobs), *refusals))
+        return overall((await started_or_ended(common, waiting, nugen, *jobs), *refusals))
 
 
 async def _each(

@@ -18,6 +18,7 @@ from .._core.wire import Call, Effect, Route, Routes
 from . import _checks
 from ._base import Job, JobCollection, Lifecycle
 from ._lists import Listing
+from ._metrics import BeforeAndAfter
 from ._reconciling import reconciled
 
 _ONE = "/api/v3/alignment-project"
@@ -25,22 +26,8 @@ _MANY = "/api/v3/alignment-projects"
 
 
 @frozen(kw_only=True)
-class AlignmentMetrics:
-    """What alignment changed, before and after; None where it was not measured."""
-
-    accuracy_before: float | None = None
-    """Share of right answers, 0 to 1."""
-    accuracy_after: float | None = None
-    uncertainty_before: float | None = None
-    """0 to 1; lower is surer."""
-    uncertainty_after: float | None = None
-    domain_violations_before: int | None = None
-    domain_violations_after: int | None = None
-    average_response_time_before: float | None = None
-    """Seconds."""
-    average_response_time_after: float | None = None
-    raw: Mapping[str, Any] = field(factory=dict[str, Any], eq=False, repr=False)
-    """Everything that was measured, under the server's names."""
+class AlignmentMetrics(BeforeAndAfter):
+    """What alignment changed; None where it was not measured."""
 
 
 @frozen(kw_only=True)

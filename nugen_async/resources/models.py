@@ -17,13 +17,14 @@ from ..errors import BadRequestError, NugenError
 from . import _checks
 from ._base import Collection, Job, JobCollection, Lifecycle, Resource
 from ._lists import Listing
+from ._metrics import BeforeAndAfter
 
 _BASE = "/api/v3/models"
 _DEPLOYMENT = f"{_BASE}/{{id}}/deployment"
 
 
 @frozen(kw_only=True)
-class ModelMetrics:
+class ModelMetrics(BeforeAndAfter):
     """What is known of a model's quality; None where it was not measured."""
 
     accuracy: float | None = None
@@ -33,16 +34,6 @@ class ModelMetrics:
     domain_violations: int | None = None
     average_response_time: float | None = None
     """Seconds."""
-    accuracy_before: float | None = None
-    accuracy_after: float | None = None
-    uncertainty_before: float | None = None
-    uncertainty_after: float | None = None
-    domain_violations_before: int | None = None
-    domain_violations_after: int | None = None
-    average_response_time_before: float | None = None
-    average_response_time_after: float | None = None
-    raw: Mapping[str, Any] = field(factory=dict[str, Any], eq=False, repr=False)
-    """Everything that was measured, under the server's names."""
 
 
 @frozen(kw_only=True)
