@@ -30,6 +30,7 @@ class Sink(Protocol[J_contra]):
     @property
     def listens(self) -> bool:
         """Whether changes go to anybody, who may keep the snapshot."""
+        ...
 
     def changed(self, job: J_contra) -> None:
         """The job looks different from the last look."""
