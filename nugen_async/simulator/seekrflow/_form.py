@@ -1,10 +1,11 @@
-"""SeekrFlow's status words and times."""
+"""SeekrFlow's status words, times and routes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
 from ..book import Book
+from ..exchange import Handler, Route
 from ..records import Job, Phase
 
 _WORDS: Mapping[Phase, str] = {
@@ -27,3 +28,8 @@ def word(job: Job, now: float) -> str:
 def moment(book: Book, at: float) -> str:
     """A zoned time."""
     return book.at(at).isoformat().replace("+00:00", "Z")
+
+
+def flow(method: str, path: str, operation: str, handler: Handler) -> Route:
+    """A route of SeekrFlow, which has one contract."""
+    return Route(method, path, operation, handler, "both", "seekrflow")

@@ -10,10 +10,10 @@ from typing import Any
 
 from ..book import Book
 from ..checks import Field, array, checked, one_of, query_number, required, text
-from ..exchange import Answer, Ask, Handler, Refused, Route
+from ..exchange import Answer, Ask, Refused
 from ..records import DataJob
 from . import files, training_pairs
-from ._form import moment, word
+from ._form import flow, moment, word
 
 _TYPES = ("principle_files", "context_grounded_files", "context_grounded_vector_db")
 _SORTS = {"name": "name", "created_at": "created", "job_type": "job_type"}
@@ -243,20 +243,16 @@ def _find(book: Book, ask: Ask) -> DataJob:
 _BASE = "/v1/flow/data-jobs"
 
 
-def _route(method: str, path: str, operation: str, handler: Handler) -> Route:
-    return Route(method, _BASE + path, operation, handler, "both", "seekrflow")
-
-
 ROUTES = (
-    _route("POST", "", "create_data_job", create),
-    _route("GET", "", "list_data_jobs", jobs),
-    _route("POST", "/gen_system_prompt", "generate_system_prompt", system_prompt),
-    _route("GET", "/{id}", "get_data_job", get),
-    _route("PATCH", "/{id}", "update_data_job", update),
-    _route("DELETE", "/{id}", "delete_data_job", delete),
-    _route("POST", "/{id}/add-files", "add_data_job_files", add_files),
-    _route("POST", "/{id}/remove-files", "remove_data_job_files", remove_files),
-    _route("POST", "/{id}/start", "start_data_job", start),
-    _route("POST", "/{id}/cancel", "cancel_data_job", cancel),
-    _route("POST", "/{id}/clone", "clone_data_job", clone),
+    flow("POST", _BASE, "create_data_job", create),
+    flow("GET", _BASE, "list_data_jobs", jobs),
+    flow("POST", f"{_BASE}/gen_system_prompt", "generate_system_prompt", system_prompt),
+    flow("GET", f"{_BASE}/{{id}}", "get_data_job", get),
+    flow("PATCH", f"{_BASE}/{{id}}", "update_data_job", update),
+    flow("DELETE", f"{_BASE}/{{id}}", "delete_data_job", delete),
+    flow("POST", f"{_BASE}/{{id}}/add-files", "add_data_job_files", add_files),
+    flow("POST", f"{_BASE}/{{id}}/remove-files", "remove_data_job_files", remove_files),
+    flow("POST", f"{_BASE}/{{id}}/start", "start_data_job", start),
+    flow("POST", f"{_BASE}/{{id}}/cancel", "cancel_data_job", cancel),
+    flow("POST", f"{_BASE}/{{id}}/clone", "clone_data_job", clone),
 )

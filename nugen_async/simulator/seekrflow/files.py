@@ -6,9 +6,9 @@ from typing import Any
 
 from ..book import Book
 from ..checks import Field, array, checked, form_text, missing, number, query_number, required, text
-from ..exchange import Answer, Ask, Handler, Refused, Route, Upload
+from ..exchange import Answer, Ask, Refused, Upload
 from ..records import Ingestion, SeekrFile
-from ._form import moment, word
+from ._form import flow, moment, word
 
 _PURPOSES = ("fine-tune", "alignment", "reinforcement-fine-tune", "vector-db", "other")
 _SUFFIXES = frozenset(
@@ -189,20 +189,16 @@ _BASE = "/v1/flow/files"
 _INGESTION = "/v1/flow/ingestion"
 
 
-def _route(method: str, path: str, operation: str, handler: Handler) -> Route:
-    return Route(method, path, operation, handler, "both", "seekrflow")
-
-
 ROUTES = (
-    _route("PUT", _BASE, "upload_file", upload),
-    _route("PUT", "/v1/flow/bulk_files", "upload_files", upload_many),
-    _route("GET", _BASE, "list_files", files),
-    _route("GET", f"{_BASE}/{{id}}", "get_file", get),
-    _route("DELETE", f"{_BASE}/{{id}}", "delete_file", delete),
-    _route("GET", f"{_BASE}/{{id}}/content", "file_content", content),
-    _route("PUT", f"{_BASE}/{{id}}/rename", "rename_file", rename),
-    _route("POST", f"{_BASE}/validate_metadata", "validate_file", validate),
-    _route("POST", _INGESTION, "ingest", ingest),
-    _route("GET", _INGESTION, "list_ingestions", ingestions),
-    _route("GET", f"{_INGESTION}/{{id}}", "get_ingestion", ingestion),
+    flow("PUT", _BASE, "upload_file", upload),
+    flow("PUT", "/v1/flow/bulk_files", "upload_files", upload_many),
+    flow("GET", _BASE, "list_files", files),
+    flow("GET", f"{_BASE}/{{id}}", "get_file", get),
+    flow("DELETE", f"{_BASE}/{{id}}", "delete_file", delete),
+    flow("GET", f"{_BASE}/{{id}}/content", "file_content", content),
+    flow("PUT", f"{_BASE}/{{id}}/rename", "rename_file", rename),
+    flow("POST", f"{_BASE}/validate_metadata", "validate_file", validate),
+    flow("POST", _INGESTION, "ingest", ingest),
+    flow("GET", _INGESTION, "list_ingestions", ingestions),
+    flow("GET", f"{_INGESTION}/{{id}}", "get_ingestion", ingestion),
 )

@@ -9,9 +9,9 @@ from typing import Any
 
 from ..book import Book
 from ..checks import Field, array, checked, one_of, required, text
-from ..exchange import Answer, Ask, Handler, Refused, Route
+from ..exchange import Answer, Ask, Refused
 from ..records import SeekrFile, TrainingPairs
-from ._form import moment, word
+from ._form import flow, moment, word
 
 _STEPS = ("summarising", "generating", "filtering")
 _DEPRECATED = {
@@ -148,15 +148,11 @@ def _find(book: Book, ask: Ask) -> TrainingPairs:
 _BASE = "/v1/flow/alignment"
 
 
-def _route(method: str, path: str, operation: str, handler: Handler) -> Route:
-    return Route(method, _BASE + path, operation, handler, "both", "seekrflow")
-
-
 ROUTES = (
-    _route("POST", "/generate", "generate_training_pairs", generate),
-    _route("GET", "", "list_training_pairs", jobs),
-    _route("GET", "/{id}", "get_training_pairs", get),
-    _route("DELETE", "/{id}", "delete_training_pairs", delete),
-    _route("GET", "/{id}/outputs", "training_pairs_outputs", outputs),
-    _route("POST", "/{id}/cancel", "cancel_training_pairs", cancel),
+    flow("POST", f"{_BASE}/generate", "generate_training_pairs", generate),
+    flow("GET", _BASE, "list_training_pairs", jobs),
+    flow("GET", f"{_BASE}/{{id}}", "get_training_pairs", get),
+    flow("DELETE", f"{_BASE}/{{id}}", "delete_training_pairs", delete),
+    flow("GET", f"{_BASE}/{{id}}/outputs", "training_pairs_outputs", outputs),
+    flow("POST", f"{_BASE}/{{id}}/cancel", "cancel_training_pairs", cancel),
 )
