@@ -11,6 +11,7 @@ import inspect
 import os
 from collections import Counter, deque
 from collections.abc import AsyncGenerator, AsyncIterable, Awaitable, Callable, Iterable
+from contextlib import aclosing
 from types import TracebackType
 from typing import Literal, Self
 
@@ -92,7 +93,6 @@ class Batch:
         self._settle = settle
         self._opened: Store | None = None
         self._tasks: set[asyncio.Task[None]] = set()
-        self._running = False
 
     @classmethod
     def open(
@@ -151,32 +151,31 @@ class Batch:
         Without *specs* it is all that the journal holds. What ended before is yielded as it ended, what was
         under way goes on, what has no row gets one. *timeout* is in seconds for one workflow, *on_step* is
         called with a `Moment` at each step, *schedule* is as in `Job.wait_until_ready`. Leaving the loop
-        early leaves everything as it is.
+        early leaves everything as it is, and another run goes on; each workflow is in the hands of one run.
 
         Raises `InvalidRequestError` before anything is sent, for files that are missing, keys that come
         twice or stood for another workflow; `BatchStoppedError` when the policy ended the run.
         """
         if at_once < 1:
             raise InvalidRequestError(f"at_once must be at least 1, not {at_once}")
-        if isinstance(policy, float | int) and not 0 <= policy <= 1:
-            raise InvalidRequestError(f"a share is from 0 to 1, not {policy!r}")
-        if self._running:
-            raise ClientStateError("this batch is running already")
-        self._running = True
-        try:
-            terms = Terms(
-                on_step=on_step,
-                timeout=timeout,
-                schedule=schedule,
-                settle=self._settle,
-                decide=self._decide(),
+        if policy not in ("all", "fail_fast") and not _is_share(policy):
+            raise InvalidRequestError(
+                f'policy is "all", "fail_fast" or a share from 0 to 1, not {policy!r}'
             )
-            async with Runner(self._nugen, self._store, terms) as runner:
-                keys = await self._admit(specs, runner)
-                async for outcome in self._outcomes(runner, keys, at_once, policy):
+        if timeout is not None and not timeout >= 0:
+            raise InvalidRequestError(f"a timeout is None or not negative, not {timeout!r}")
+        terms = Terms(
+            on_step=on_step,
+            timeout=timeout,
+            schedule=schedule,
+            settle=self._settle,
+            decide=self._decide(),
+        )
+        async with Runner(self._nugen, self._store, terms) as runner:
+            keys = await self._admit(specs, runner)
+            async with aclosing(self._outcomes(runner, keys, at_once, policy)) as outcomes:
+                async for outcome in outcomes:
                     yield outcome
-        finally:
-            self._running = False
 
     async def results(
         self,
@@ -298,10 +297,23 @@ class Batch:
         await asyncio.gather(*stopped, return_exceptions=True)
 
 
+def _is_share(policy: object) -> bool:
+    return isinstance(policy, float | int) and 0 <= policy <= 1
+
+
 async def _collected(specs: Iterable[Workflow] | AsyncIterable[Workflow]) -> list[Workflow]:
     if isinstance(specs, AsyncIterable):
-        return [spec async for spec in specs]
-    return list(specs)
+        found = [spec async for spec in specs]
+    elif isinstance(specs, Iterable):
+        found = list(specs)
+    else:
+        raise InvalidRequestError(f"workflows are needed, not one {type(specs).__name__}")
+    for spec in found:
+        if not isinstance(spec, Workflow):
+            raise InvalidRequestError(
+                f"a Workflow is needed, not {type(spec).__name__}: Workflow(**row) makes one"
+            )
+    return found
 
 
 async def open_store(target: str | os.PathLike[str], *, watch: bool = False) -> Store:

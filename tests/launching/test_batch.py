@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -251,6 +253,48 @@ async def test_a_list_that_shows_rubbish_is_no_proof_of_absence(tmp_path: Path) 
             (outcome,) = await ran(batch)
         assert isinstance(outcome, Ready)
         assert sim.log.count(operation="create_alignment") == 1
+
+
+async def test_another_run_goes_on_where_the_loop_was_left(tmp_path: Path) -> None:
+    world = World(seed=1)
+    specs = plain(12, world)
+    async with (
+        Simulator(world=world) as sim,
+        Nugen("key", base_url=sim.url) as nugen,
+        Batch.open(tmp_path / "runs.db", nugen) as batch,
+    ):
+        async for outcome in batch.run(specs):
+            assert isinstance(outcome, Ready)
+            break
+        first, second = await asyncio.gather(ran(batch), ran(batch))
+        assert len(sim.log.created("create_alignment")) == len(specs)
+    for outcomes in (first, second):
+        assert sorted(o.key for o in outcomes) == sorted(str(s.key) for s in specs)
+        assert {type(o) for o in outcomes} == {Ready}
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"specs": [{"name": "n"}]}, "a Workflow is needed, not dict"),
+        ({"specs": Workflow(name="n", document_ids=("d",))}, "not one Workflow"),
+        ({"policy": "some"}, "not 'some'"),
+        ({"policy": 1.1}, "not 1.1"),
+        ({"timeout": -1}, "not -1"),
+        ({"at_once": 0}, "at least 1"),
+    ],
+)
+async def test_what_makes_no_sense_is_told_before_anything_is_sent(
+    given: dict[str, Any], told: str, tmp_path: Path
+) -> None:
+    async with (
+        Simulator() as sim,
+        Nugen("key", base_url=sim.url) as nugen,
+        Batch.open(tmp_path / "runs.db", nugen) as batch,
+    ):
+        with pytest.raises(InvalidRequestError, match=told):
+            await ran(batch, **given)
+        assert len(sim.log) == 0
 
 
 async def test_keys_that_come_twice_or_mean_something_else_are_refused(tmp_path: Path) -> None:
