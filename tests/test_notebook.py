@@ -65,6 +65,7 @@ def test_all_text_is_escaped(field: str) -> None:
     shown = evil._repr_html_()
     table = progress(io.StringIO())
     table(evil)
+    assert "\x1b" not in repr(table)
     for html in (shown, table._repr_html_()):
         assert "<img" not in html
         assert "\x1b" not in html

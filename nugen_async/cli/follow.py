@@ -225,7 +225,7 @@ def started(common: Common, *jobs: Job) -> Exit:
     """Tell that *jobs* run, and how to wait for them."""
     screen = common.screen
     if len(jobs) == 1 and screen.form != "jsonl":
-        screen.show(job_json(jobs[0]), Text(jobs[0].id))
+        screen.show(job_json(jobs[0]), Text(printable(jobs[0].id)))
     else:
         screen.rows(jobs, STARTED, as_json=job_json)
     if jobs and not screen.quiet:

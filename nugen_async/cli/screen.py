@@ -169,7 +169,7 @@ def table(values: Sequence[T], columns: Sequence[Column[T]], width: int) -> Tabl
     made = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0), pad_edge=False)
     for column in shown:
         made.add_column(
-            column.title,
+            printable(column.title, _CELL),
             justify="right" if column.right else "left",
             overflow="fold" if column.fold else "ellipsis",
             no_wrap=not column.fold,

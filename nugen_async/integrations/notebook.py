@@ -44,7 +44,7 @@ class Progress:
         """Show *job* as it is now, beside those shown before."""
         self._jobs[type(job), job.id] = job
         if self._display is None:
-            (self._out or sys.stderr).write(f"{' '.join(printable(_line(job)).split())}\n")
+            (self._out or sys.stderr).write(f"{_line(job)}\n")
         elif self._handle is None:
             self._handle = self._display(self, display_id=True)
         else:
@@ -93,7 +93,7 @@ def _name(job: Job) -> str:
 def _line(job: Job) -> str:
     said = f"{_name(job)}: {job.status.lower() or 'not looked at yet'}"
     more = job.reason if job.phase.ended and job.reason else _left(job)
-    return f"{said}, {more}" if more else said
+    return " ".join(printable(f"{said}, {more}" if more else said).split())
 
 
 def _row(job: Job) -> str:

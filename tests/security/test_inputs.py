@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import os
+import pickle
 import re
 import stat
 from pathlib import Path
@@ -12,8 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+import nugen_async
 from nugen_async import APIStatusError, ConfigurationError, InvalidRequestError, Nugen, NugenError
 from nugen_async._core.wire import segment
+from nugen_async.cli.app import execute
 from nugen_async.errors import (
     CreateOutcomeUnknownError,
     DecodeError,
@@ -25,7 +29,8 @@ from nugen_async.errors import (
     WaitTimeoutError,
     printable,
 )
-from nugen_async.journal import Journal
+from nugen_async.journal import Journal, JournalError
+from nugen_async.manifests import ManifestError, load_manifest
 
 from ..chaos.server import FaultServer, healthy
 
@@ -210,6 +215,125 @@ async def test_server_text_in_logs_and_explanations_cannot_drive_a_terminal(
             assert not HARMFUL.search(job.resume_token())
     assert caplog.records
     assert not any(HARMFUL.search(record.getMessage()) for record in caplog.records)
+
+
+FIELDS = """
+    name model_id base_model error benchmark_name filename uploader type deployment_status
+    alignment_project endpoint creator reason message method
+"""
+ROW = dict.fromkeys(FIELDS.split(), NASTY)
+SERVED: dict[str, Any] = {
+    "GET /api/v3/models/base": {"models": [{**ROW, "id": NASTY, "parameters": NASTY}]},
+    "GET /api/v3/models/aligned": {"models": [{**ROW, "id": NASTY, "status": NASTY}]},
+    "GET /api/v3/documents": {"documents": [{**ROW, "id": NASTY, "categories": [NASTY]}]},
+    "GET /api/v3/benchmark/list": {"benchmarks": [{**ROW, "id": NASTY, "status": NASTY}]},
+    "GET /api/v3/benchmark/b/data": {
+        **ROW,
+        "id": "b",
+        "questions": [{"question": NASTY, "answer": NASTY}],
+    },
+    "GET /api/v3/evaluations/e/results": {
+        **ROW,
+        "id": "e",
+        "metrics": {NASTY: 1, "accuracy": NASTY},
+    },
+    "GET /api/v3/alignment-project": {**ROW, "id": "al", "status": "FAILED"},
+    "POST /api/v3/inference/chat": {"choices": [{"message": {"content": NASTY}}], "model": NASTY},
+    "POST /api/v3/models/deploy-model": {"id": NASTY, "status": NASTY},
+}
+COMMANDS = [
+    ("models",),
+    ("models", "--base"),
+    ("documents",),
+    ("benchmarks",),
+    ("benchmarks", "show", "b"),
+    ("results", "e"),
+    ("status", "al"),
+    ("watch", "al"),
+    ("chat", "--model", "m", "hello"),
+    ("deploy", "m"),
+    ("status", f"evaluation/{NASTY}"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: "-".join(command)[:16])
+async def test_no_command_lets_server_text_drive_a_terminal(
+    command: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    async with FaultServer(healthy, SERVED) as server:
+        monkeypatch.setenv("NUGEN_API_KEY", "k")
+        monkeypatch.setenv("NUGEN_BASE_URL", server.url)
+        for form in ((), ("--json",), ("--jsonl",), ("--debug",)):
+            await execute((*command, *form))
+    told = capsys.readouterr()
+    assert "red" in told.out + told.err
+    for line in (told.out + told.err).splitlines():
+        assert not HARMFUL.search(line)
+
+
+ATTACKS = [
+    "- !!python/object/apply:os.system ['touch {trap}']",
+    "- !!python/object/new:subprocess.Popen [['touch', '{trap}']]",
+    "- name: !!python/name:os.system",
+    "- !<tag:yaml.org,2002:python/module:os> ''",
+    "a: &a [x, x]\nb: &b [*a, *a]\nworkflows: [*b, *b]",
+]
+
+
+@pytest.mark.parametrize("attack", ATTACKS)
+def test_a_manifest_is_data_and_never_run(attack: str, tmp_path: Path) -> None:
+    trap, path = tmp_path / "trap", tmp_path / "runs.yaml"
+    path.write_text(attack.replace("{trap}", str(trap)))
+    with pytest.raises(ManifestError):
+        load_manifest(path)
+    assert not trap.exists()
+
+
+async def test_a_journal_that_holds_something_else_is_refused_and_not_run(tmp_path: Path) -> None:
+    class Trap:
+        def __reduce__(self) -> tuple[Any, ...]:
+            return open, (str(tmp_path / "trap"), "w")
+
+    path = tmp_path / "runs.db"
+    path.write_bytes(pickle.dumps(Trap()))
+    with pytest.raises(JournalError):
+        await Journal.open(path)
+    assert not (tmp_path / "trap").exists()
+
+
+RUNS = {"eval", "exec", "compile", "__import__"}
+LOADS = {"pickle", "marshal", "shelve", "dill", "cloudpickle"}
+
+
+def test_no_module_reads_data_in_a_form_that_can_run() -> None:
+    found = set()
+    for path in Path(nugen_async.__file__).parent.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            match node:
+                case ast.Import(names=names) if LOADS & {each.name.split(".")[0] for each in names}:
+                    found.add((path.name, "import"))
+                case ast.ImportFrom(module=str(module)) if module.split(".")[0] in LOADS:
+                    found.add((path.name, "import"))
+                case ast.Call(func=ast.Name(id=name)) if name in RUNS:
+                    found.add((path.name, name))
+                case ast.Attribute(
+                    attr="load" | "load_all" | "unsafe_load", value=ast.Name("yaml")
+                ):
+                    found.add((path.name, "yaml"))
+                case ast.keyword(arg="shell"):
+                    found.add((path.name, "shell"))
+    assert found == {("ordinary.py", "exec"), ("ordinary.py", "compile")}, (
+        "made of field names only"
+    )
+
+
+def test_hosts_are_allowed_by_the_environment_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUGEN_ALLOW_HTTP", "other, gateway.internal")
+    assert "gateway" in repr(Nugen("k", base_url="http://gateway.internal"))
+    with pytest.raises(ConfigurationError):
+        Nugen("k", base_url="http://gateway.internal.evil.example")
 
 
 async def test_a_journal_is_readable_by_its_owner_only(tmp_path: Path) -> None:

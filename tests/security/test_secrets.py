@@ -170,15 +170,17 @@ async def test_headers_of_ones_own_are_hidden_too() -> None:
         await peer.hold()
 
     headers = {"X-Gateway-Key": KEY}
-    async with FaultServer(stall) as server:
-        async with Nugen("k", base_url=server.url, headers=headers, max_retries=0) as nugen:
-            mine = nugen.with_options(headers={"X-Team-Key": KEY}, timeout=1)
-            del headers
-            with pytest.raises(NugenError) as caught:
-                await mine.alignments.get("al-1")
-            assert START not in repr(vars(mine._api.transport))
-    assert KEY not in formatted(caught.value)
-    sent = server.log[0].headers
+    async with (
+        FaultServer(stall) as server,
+        Nugen("k", base_url=server.url, headers=headers, max_retries=0) as nugen,
+    ):
+        mine = nugen.with_options(headers={"X-Team-Key": KEY}, timeout=1)
+        del headers
+        with pytest.raises(NugenError) as caught:
+            await mine.alignments.get("al-1")
+        assert START not in repr(vars(mine._api.transport))
+        assert KEY not in formatted(caught.value)
+        sent = server.log[0].headers
     assert (sent["x-gateway-key"], sent["x-team-key"]) == (KEY, KEY)
 
 
