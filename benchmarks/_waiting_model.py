@@ -16,12 +16,14 @@ from typing import Literal, get_args
 import backoff
 from attrs import define, field, frozen
 
+from nugen_async._core.past import Past
 from nugen_async._core.rounds import Agenda, ListFacts, Pages
 from nugen_async._core.schedule import DEFAULT, NO_HINTS, Hints, Phase, Schedule, Settled, Watch
 
 Estimate = Literal[
     "right",
     "noisy",
+    "total rough",
     "left too long",
     "left too short",
     "total too long",
@@ -33,8 +35,9 @@ Estimate = Literal[
 """What the server says while a job runs.
 
 ``right``: the time left, off by up to 20 %, the same for all of a job's life; ``noisy``: off by up to
-20 %, anew at each look; ``left``: three (or a third) times the time that is left; ``total``: what would be
-left if the job took three (or a third) times as long, so that it runs out long before, or never.
+20 %, anew at each look; ``total rough``: what would be left if the job took up to 20 % more or less, so that
+nothing tells when it really ends; ``left``: three (or a third) times the time that is left; ``total``: what
+would be left if the job took three (or a third) times as long, so that it runs out long before, or never.
 """
 ESTIMATES: tuple[Estimate, ...] = get_args(Estimate)
 
@@ -182,6 +185,7 @@ class _Poller:
     lists: int = 0
     _seconds: Counter[int] = field(factory=Counter[int])
     _alive: dict[Job, Watch] = field(factory=dict[Job, Watch])
+    _past: Past = field(factory=Past)
 
     def run(self) -> None:
         agenda = Agenda[Job](ListFacts() if self.listed else None, ITEM_BYTES)
@@ -213,8 +217,10 @@ class _Poller:
 
     def _look(self, agenda: Agenda[Job], job: Job, now: float) -> None:
         phase = Phase.READY if now >= job.duration else Phase.RUNNING
-        move = self._alive[job].observe(phase, now, self._hints(job, now))
+        watch = self._alive[job]
+        move = watch.observe(phase, now, self._hints(job, now), self._past)
         if isinstance(move, Settled):
+            self._past.learn(now, watch.estimated)
             job.found = now
             del self._alive[job]
             agenda.drop(job)
@@ -227,7 +233,7 @@ class _Poller:
         self.bytes += size
         self._seconds[int(now)] += requests
 
-    def _hints(self, job: Job, now: float) -> Hints:
+    def _hints(self, job: Job, now: float) -> Hints:  # noqa: C901 # one case for each kind
         left = max(0.0, job.duration - now)
         done = min(1.0, now / job.duration)
         match self.estimate:
@@ -235,6 +241,8 @@ class _Poller:
                 return Hints(left=left * job.factor)
             case "noisy":
                 return Hints(left=left * self.rng.uniform(0.8, 1.2))
+            case "total rough":
+                return Hints(left=max(0.0, job.duration * job.factor - now))
             case "left too long":
                 return Hints(left=left * 3)
             case "left too short":

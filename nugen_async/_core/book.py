@@ -14,7 +14,7 @@ from ..errors import NotFoundError, NugenError, printable
 from .age import Seen, age_at
 from .logs import log
 from .outcome import Outcome, Stalled, TimedOut, Unreachable
-from .past import Durations
+from .past import Past
 from .retry import Fate, fate
 from .rounds import Agenda
 from .schedule import Hints, Phase, Schedule, Watch
@@ -51,7 +51,7 @@ class Book(Generic[J]):
         self._now = now
         self._hurried = hurried
         self._idle = idle
-        self._durations = Durations()
+        self._past = Past()
         self._warned: set[str] = set()
 
     def close(self) -> set[Terms[J]]:
@@ -101,7 +101,7 @@ class Book(Generic[J]):
         if seen is not None and seen.fresh:
             watch.first(now)
         elif seen is not None and job.status:
-            watch.observe(job.phase, seen.at, job.hints(), expected=self._durations.least)
+            watch.observe(job.phase, seen.at, job.hints(), self._past)
         return watch
 
     def concerned(self, terms: Terms[J]) -> list[Subject[J]]:
@@ -147,7 +147,8 @@ class Book(Generic[J]):
         if phase is Phase.UNKNOWN:
             self._warn_of(job.status)
         elif phase is Phase.READY and subject.waiters:
-            self._durations.learn(now - subject.watches[0].born)
+            watch = subject.watches[0]
+            self._past.learn(now - watch.born, watch.estimated)
         hints = job.hints(seen)
         for watch in subject.watches:
             if watch.ageless and job.seen is not None:
@@ -187,7 +188,7 @@ class Book(Generic[J]):
     def _decide(self, watch: Watch, phase: Phase, now: float, hints: Hints) -> None:
         """Have the next look decided; a caller's own schedule that raises is replaced by ours."""
         try:
-            watch.observe(phase, now, hints, expected=self._durations.least)
+            watch.observe(phase, now, hints, self._past)
         except Exception as error:  # noqa: BLE001 # whatever a caller's generator raises
             log.warning("a schedule raised; the default takes its place: %r", error, exc_info=error)
             watch.go_on_by_default()

@@ -23,6 +23,7 @@ import random
 from attrs import define, field, frozen
 
 from .delays import DelayFactory, Delays
+from .past import UNKNOWN, Past
 
 
 class Phase(enum.Enum):
@@ -47,6 +48,9 @@ class Phase(enum.Enum):
         self.moving = word in {"running", "unknown"}
 
 
+_WORTH = 0.4
+"""Seconds of lag that a look is worth: of an end that may come at any moment of a stretch, an interval of the
+root of so much times the stretch costs as much in looks as it does in lag."""
 _MISSES = 20
 """Counting on would change nothing: the sleep has long been as long as without an estimate."""
 
@@ -73,14 +77,15 @@ class Reason(enum.Enum):
     FIRST = "first look: a job that cannot start has failed by then"
     RESUMED = "a job met again: look at once"
     AGE = "no estimate, so by its age of {about:.0f} s"
+    SPREAD = "it may end at any moment: estimates of this kind have been that far off"
     FAR = "{about:.0f} s seem to be left, of which a fifth is kept for a second look"
     NEAR = "the end seems to be {about:.0f} s away"
     NET = "{about:.0f} s seem to be left, but an estimate is not trusted further than this"
-    QUEUED = "number {about:.0f} in the queue"
-    PAST = "earlier jobs of this kind took at least {about:.0f} s"
+    QUEUED = "it is in the queue"
+    PAST = "nine of ten earlier jobs of this kind took longer"
     SERVER = "the server asked for {about:.0f} s"
     OWN = "the schedule that was passed in"
-    FAILED_LOOK = "the last {about:.0f} looks failed"
+    FAILED_LOOK = "the last look failed"
 
 
 @frozen
@@ -99,7 +104,7 @@ class Sleep:
     @property
     def blind(self) -> bool:
         """The end may come at any moment, so that looks are worth sharing."""
-        return self.reason is Reason.AGE
+        return self.reason is Reason.AGE or self.reason is Reason.SPREAD
 
     @property
     def elastic(self) -> bool:
@@ -221,7 +226,8 @@ class Watch:
     due: float = field(default=-math.inf, init=False)
     """When the next look is."""
     _reason: Reason = field(default=Reason.RESUMED, init=False)
-    _about: float = field(default=0.0, init=False)
+    _end: float = field(default=math.nan, init=False)
+    """When the job ends, as it was last estimated before that moment."""
     _misses: int = field(default=0, init=False)
     """Looks in a row that were aimed at the end and found the job running."""
     _since: float = field(default=-math.inf, init=False)
@@ -246,16 +252,13 @@ class Watch:
         return self._kept(Sleep(due - age, Reason.FIRST), now)
 
     def observe(
-        self, phase: Phase, now: float, hints: Hints = NO_HINTS, *, expected: float = 0.0
+        self, phase: Phase, now: float, hints: Hints = NO_HINTS, past: Past = UNKNOWN
     ) -> Sleep | Settled:
-        """Decide the next move after a look.
-
-        *expected* is the least that such a job can be expected to take (see `Durations.least`).
-        """
+        """Decide the next move after a look; *past* is what jobs of this kind have taught."""
         if not phase.moving:
             return Settled(phase)
         if self._delays is None:
-            sleep = self._next(now, hints, expected)
+            sleep = self._next(now, hints, past)
         else:
             delay = self._delays.draw(hints)
             sleep = Sleep(min(max(delay, self.schedule.floor), self.schedule.longest), Reason.OWN)
@@ -268,13 +271,19 @@ class Watch:
         age = max(0.0, now - self.born)
         seconds = min(self.schedule.floor * 2.0 ** min(failures, 10), self.schedule.cap)
         seconds = max(min(seconds, self.schedule.ceiling(age)), self.schedule.floor)
-        return self._kept(
-            Sleep(max(floor, seconds * self._spread()), Reason.FAILED_LOOK, failures), now
-        )
+        return self._kept(Sleep(max(floor, seconds * self._spread()), Reason.FAILED_LOOK), now)
 
     def left(self, now: float) -> Sleep:
         """What is left of the last sleep."""
-        return Sleep(max(0.0, self.due - now), self._reason, self._about)
+        left, reason = max(0.0, self.due - now), self._reason
+        if reason is Reason.AGE:
+            return Sleep(left, reason, now - self.born)
+        return Sleep(left, reason, left if reason is Reason.SERVER else max(0.0, self._end - now))
+
+    @property
+    def estimated(self) -> float | None:
+        """How long the job would take in all, as estimated of late; None where it was not."""
+        return None if math.isnan(self._end) else self._end - self.born
 
     def serves(self, schedule: Schedule) -> bool:
         """Whether it is *schedule*'s; a maker of pauses has a course of its own for each wait."""
@@ -286,23 +295,24 @@ class Watch:
         self._delays = None
 
     def _kept(self, sleep: Sleep, now: float) -> Sleep:
-        # As its parts, which weigh half as much.
-        self.due = now + sleep.seconds
-        self._reason, self._about = sleep.reason, sleep.about
+        self.due, self._reason = now + sleep.seconds, sleep.reason
         return sleep
 
-    def _next(self, now: float, hints: Hints, expected: float) -> Sleep:
+    def _next(self, now: float, hints: Hints, past: Past) -> Sleep:
         schedule = self.schedule if self.schedule.delays is None else DEFAULT
         age = max(0.0, now - self.born)
         blind, ceiling = schedule.blind(age), schedule.ceiling(age)
         if hints.queue_position:
             queued = max(blind, min(ceiling, schedule.cap))
-            return Sleep(queued, Reason.QUEUED, hints.queue_position)
+            return Sleep(queued, Reason.QUEUED)
         left = self._left(now, age, hints)
         if left is None:
-            if expected > age + blind:
-                return Sleep(min(ceiling, expected - age), Reason.PAST, expected)
+            if past.least > age + blind:
+                return Sleep(min(ceiling, past.least - age), Reason.PAST)
             return Sleep(blind * self._spread(), Reason.AGE, age)
+        least, most = past.between(self.estimated or age)
+        if most - least > blind:
+            return self._between(least - age, most - age, age)
         if left > blind:
             self._misses = 0
             seconds = left * schedule.trust
@@ -314,6 +324,19 @@ class Watch:
         self._misses += missed and self._misses < _MISSES
         seconds = min(blind, max(left / schedule.trust, schedule.floor * 1.5**self._misses))
         return Sleep(seconds, Reason.NEAR, left)
+
+    def _between(self, soonest: float, latest: float, age: float) -> Sleep:
+        """The end is *soonest* to *latest* seconds away, and nobody knows where between."""
+        schedule = self.schedule if self.schedule.delays is None else DEFAULT
+        blind = schedule.blind(age)
+        if soonest > blind:
+            ceiling = schedule.ceiling(age)
+            reason = Reason.NET if soonest > ceiling else Reason.FAR
+            return Sleep(min(soonest, ceiling), reason, soonest)
+        seconds = blind
+        if latest > 0:
+            seconds = min(blind, max(schedule.floor, math.sqrt(_WORTH * (latest - soonest))))
+        return Sleep(seconds * self._spread(), Reason.SPREAD)
 
     def _left(self, now: float, age: float, hints: Hints) -> float | None:
         """The smallest estimate of the seconds left."""
@@ -330,6 +353,8 @@ class Watch:
             if self._then < math.inf:
                 self._haste = max(1.0, lost / passed)
             self._since, self._then = now, left
+        if left > 0 or math.isnan(self._end):
+            self._end = now + left / self._haste
         return left / self._haste
 
     def _spread(self) -> float:

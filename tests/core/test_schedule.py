@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from nugen_async._core.past import Lognormal, Past
 from nugen_async._core.schedule import (
     DEFAULT,
     NO_HINTS,
@@ -37,6 +38,14 @@ ANY_HINTS = st.builds(
 
 def watch(age: float = 0.0, now: float = 0.0, schedule: Schedule = CALM) -> Watch:
     return schedule.watch(age=age, now=now, rng=random.Random(1))
+
+
+def taught(*lasted: float, estimated: float | None = None) -> Past:
+    """So long did earlier jobs take."""
+    past = Past()
+    for each in lasted if len(lasted) > 1 else lasted * Lognormal.ENOUGH:
+        past.learn(each, estimated)
+    return past
 
 
 def seconds(move: Sleep | Settled) -> float:
@@ -138,7 +147,7 @@ def test_a_free_look_before_the_expected_end_is_no_miss() -> None:
 
 def test_a_place_in_the_queue_slows_looks_down() -> None:
     move = watch(age=600).observe(Phase.RUNNING, 0.0, Hints(left=5.0, queue_position=3))
-    assert move == Sleep(60.0, Reason.QUEUED, 3)
+    assert move == Sleep(60.0, Reason.QUEUED)
 
 
 def test_a_hint_of_the_server_is_a_floor() -> None:
@@ -148,9 +157,45 @@ def test_a_hint_of_the_server_is_a_floor() -> None:
 
 
 def test_before_earlier_jobs_could_end_looks_are_rare() -> None:
-    move = watch(age=400).observe(Phase.RUNNING, 0.0, expected=1000.0)
-    assert move == Sleep(100.0, Reason.PAST, 1000.0)
-    assert seconds(watch(age=990).observe(Phase.RUNNING, 0.0, expected=1000.0)) == 33
+    past = taught(1000.0)
+    move = watch(age=400).observe(Phase.RUNNING, 0.0, past=past)
+    assert move == Sleep(100.0, Reason.PAST)
+    assert seconds(watch(age=990).observe(Phase.RUNNING, 0.0, past=past)) == 33
+
+
+def test_where_estimates_were_off_the_whole_stretch_of_the_end_is_watched() -> None:
+    past = taught(*(1000.0 * factor for factor in (0.8, 0.9, 1.0, 1.1, 1.2)), estimated=1000.0)
+    least, most = past.between(2000.0)
+    assert (least, most) == (pytest.approx(1540, rel=0.02), pytest.approx(2540, rel=0.02))
+
+    def move(age: float, left: float) -> Sleep:
+        told = watch(age=age).observe(Phase.RUNNING, 0.0, Hints(left=left), past)
+        assert isinstance(told, Sleep)
+        return told
+
+    assert move(1000, 1000).reason is Reason.NET
+    assert move(1400, 600) == Sleep(
+        pytest.approx(least - 1400), Reason.FAR, pytest.approx(least - 1400)
+    )
+    inside = move(1600, 400)
+    assert (inside.reason, inside.blind) == (Reason.SPREAD, True)
+    assert inside.seconds == pytest.approx(math.sqrt(0.4 * (most - least)), rel=1e-6)
+
+
+def test_an_estimate_that_has_run_out_still_counts_as_it_last_was() -> None:
+    past = taught(*(1000.0 * factor for factor in (0.8, 0.9, 1.0, 1.1, 1.2)), estimated=1000.0)
+    seen = watch(age=1900)
+    seen.observe(Phase.RUNNING, 0.0, Hints(left=100.0), past)
+    seen.observe(Phase.RUNNING, 300.0, Hints(left=0.0), past)
+    assert seen.estimated == 2000
+    late = seen.observe(Phase.RUNNING, 700.0, Hints(left=0.0), past)
+    assert late == Sleep(60.0, Reason.SPREAD), "beyond the stretch, as without an estimate"
+
+
+def test_where_estimates_were_right_they_are_believed() -> None:
+    past = taught(1000.0, 1001.0, 999.0, 1000.0, 1000.0, estimated=1000.0)
+    plain = watch(age=1700).observe(Phase.RUNNING, 0.0, Hints(left=300))
+    assert watch(age=1700).observe(Phase.RUNNING, 0.0, Hints(left=300), past) == plain
 
 
 def test_failed_looks_are_repeated_ever_more_slowly() -> None:
@@ -159,12 +204,15 @@ def test_failed_looks_are_repeated_ever_more_slowly() -> None:
     assert seen.failed(0.0, 1, floor=30.0).seconds == 30
 
 
-@given(ANY_HINTS, st.floats(0, 1e7), st.floats(0, 1e6), st.integers(0, 99))
+@given(ANY_HINTS, st.floats(0, 1e7), st.lists(st.tuples(ANY, ANY), max_size=9), st.integers(0, 99))
 def test_no_hint_makes_a_sleep_too_short_or_too_long(
-    hints: Hints, age: float, expected: float, seed: int
+    hints: Hints, age: float, lasted: list[tuple[float, float]], seed: int
 ) -> None:
     seen = DEFAULT.watch(age=age, now=5.0, rng=random.Random(seed))
-    sleep = seconds(seen.observe(Phase.RUNNING, 5.0, hints, expected=expected))
+    past = Past()
+    for seconds_, estimated in lasted:
+        past.learn(seconds_, estimated)
+    sleep = seconds(seen.observe(Phase.RUNNING, 5.0, hints, past))
     assert DEFAULT.floor <= sleep <= max(DEFAULT.ceiling(age), 1.05 * DEFAULT.blind(age)) + 1e-6
 
 

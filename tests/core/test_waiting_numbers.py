@@ -44,6 +44,16 @@ def test_a_thousand_with_estimates_cost_three_requests_each(estimate: Estimate) 
     assert result.mean <= 4
 
 
+def test_where_nothing_tells_the_end_within_20_percent_a_thousand_cost_no_more_than_without() -> (
+    None
+):
+    rough = ours(launch(1000, LONG, SEED), "total rough", SEED)
+    without = ours(launch(1000, LONG, SEED), "absent", SEED)
+    assert rough.requests <= 3.1
+    assert rough.mean <= min(4.5, without.mean)
+    assert rough.megabytes <= without.megabytes * 1.05
+
+
 def test_a_thousand_without_estimates_cost_three_requests_each() -> None:
     result = ours(launch(1000, LONG, SEED), "absent", SEED)
     assert result.requests <= 3

@@ -55,6 +55,16 @@ async def test_good_estimates_keep_requests_and_lag_small(site: Open) -> None:
     assert size <= 0.35e6
 
 
+async def test_estimates_that_are_steadily_off_still_shorten_the_lag(site: Open) -> None:
+    cost: dict[str, tuple[float, float]] = {}
+    for estimates in ("rough", "absent"):
+        async with site(minutes=20, sigma=0.5, estimates=estimates, progress="absent") as s:
+            lags = await ended(s, 100)
+            cost[estimates] = s.looks / 100, statistics.mean(lags.values())
+    assert cost["rough"][0] <= 1.15 * cost["absent"][0]
+    assert cost["rough"][1] <= 0.75 * cost["absent"][1]
+
+
 async def test_one_job_costs_half_of_expo_at_a_smaller_lag(site: Open) -> None:
     async with site(minutes=45, estimates="right", progress="absent") as s:
         ours = await ended(s, 1)
