@@ -62,6 +62,16 @@ fetch the whole record; the loops are spared that. *Front*: no loop is as good i
 and better in one of them.
 """
 
+REMARK = """The row that is not met cannot be. Where all that is known is that a job takes up to 20 % more
+or less than it says, its end may come at any moment of a stretch of 0.4 times its length, and 1,000 such
+stretches overlap. With lists alone, a mean lag of L seconds takes at least (∫√e dt)² / (2 · 1,000 · L) of
+them, with e the ends a second (the best intervals are as 1/√e): 1,860 lists for 4 s, so 2.9 requests and
+1.1 MB a job where nothing is compressed. Ours, which asks for single jobs where few are left, needs as
+many requests for 4.3 s, and fewer bytes. Over the network answers are compressed: the real poller against
+the simulator sends 3.2 requests for each of these 1,000 jobs and gets 0.06 MB, at a mean lag of 4.2 s
+(before errors were learned: 5.2 requests, 17 s).
+"""
+
 
 @frozen
 class Study:
@@ -209,6 +219,7 @@ def report(studies: Sequence[Study], count: int, seeds: int) -> Iterator[str]:
     for goal in goals(studies[0], count):
         yield f"| {goal.what} | {goal.asked} | {goal.got} | {'yes' if goal.met else '**no**'} |"
     yield ""
+    yield REMARK
     for study in studies:
         yield from study.markdown()
     yield "## Demand at twice the limit\n"
