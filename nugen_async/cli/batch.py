@@ -25,7 +25,7 @@ from ..workflows import Workflow
 from .board import Board
 from .common import DEFAULTS, VERBS, WORK, Common, Flag, Patience, epilogue
 from .exits import Exit, overall
-from .outcomes import COLUMNS, WORDS, as_csv, as_json, summary, tell_of_models
+from .outcomes import COLUMNS, WORDS, as_csv, as_json, summary, tell_of_failures, tell_of_models
 from .screen import Screen, plural
 
 app = App(
@@ -244,6 +244,7 @@ async def _run(
     if screen.form != "jsonl":
         screen.rows(outcomes, COLUMNS, as_json=as_json, nothing="There was nothing to do.")
     screen.say(summary(found))
+    tell_of_failures(screen, outcomes)
     tell_of_models(screen, outcomes)
     _go_on(screen, journal, found)
     if stopped is not None:

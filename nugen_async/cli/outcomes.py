@@ -8,11 +8,15 @@ import shlex
 from collections.abc import Sequence
 from typing import Any
 
+from rich.text import Text
+
 from ..batch import Failed, Open, Outcome, Ready, Status, TimedOut, Unknown
 from ..errors import printable
 from .board import End
-from .exits import Exit
-from .screen import Column, Screen, duration, plural
+from .exits import Exit, sentence
+from .screen import Column, Screen, duration, percent, plural, points
+
+_MOST = 10
 
 WORDS: dict[type[Outcome], tuple[str, End, Exit]] = {
     Ready: ("ready", "ok", Exit.OK),
@@ -53,16 +57,25 @@ def tell_of_models(screen: Screen, outcomes: Sequence[Outcome]) -> None:
         screen.command(shlex.join(("nugen-async", "undeploy", *ids)))
 
 
+def tell_of_failures(screen: Screen, outcomes: Sequence[Outcome]) -> None:
+    """Tell why workflows failed; of very many only the first, since a report has room for all."""
+    failed = [outcome for outcome in outcomes if isinstance(outcome, Failed)]
+    for outcome in failed[:_MOST]:
+        name, reason = printable(outcome.result.name), sentence(outcome.failures[0].message)
+        screen.warn(Text.assemble((f"{name}: ", "red"), reason))
+    if len(failed) > _MOST:
+        screen.warn(f"... and {len(failed) - _MOST:,} more: see nugen-async report -h")
+
+
 COLUMNS: tuple[Column[Outcome], ...] = (
     Column("workflow", lambda o: o.result.name, fold=True),
     Column("state", lambda o: WORDS[type(o)][0]),
     Column("model", lambda o: o.result.model_id, rank=2, fold=True),
-    Column("base", lambda o: o.result.base_accuracy, right=True, rank=3),
-    Column("aligned", lambda o: o.result.aligned_accuracy, right=True, rank=3),
-    Column("difference", lambda o: o.result.difference, right=True, rank=1),
+    Column("base", lambda o: percent(o.result.base_accuracy), right=True, rank=3),
+    Column("aligned", lambda o: percent(o.result.aligned_accuracy), right=True, rank=3),
+    Column("gain", lambda o: points(o.result.difference), right=True, rank=1),
     Column("waited", lambda o: duration(sum(o.result.waited.values())), right=True, rank=4),
-    Column("error", lambda o: str(o.error() or ""), rank=5, fold=True),
-    Column("key", lambda o: o.key, rank=6, fold=True),
+    Column("key", lambda o: o.key, rank=5, fold=True),
 )
 
 

@@ -76,7 +76,7 @@ class PostgresJournal:
         try:
             db = await psycopg.AsyncConnection.connect(database, autocommit=True)
         except psycopg.Error as error:
-            raise JournalError(path=place, reason=f"no connection: {error}") from None
+            raise JournalError(path=place, reason=f"no connection: {_said(error)}") from None
         try:
             series = await _settled(db, place)
         except BaseException:
@@ -216,7 +216,7 @@ class PostgresJournal:
             raise self._lost(error) from error
 
     def _lost(self, error: psycopg.Error) -> JournalError:
-        return JournalError(path=_place(self._database), reason=str(error))
+        return JournalError(path=_place(self._database), reason=_said(error))
 
 
 async def _settled(db: psycopg.AsyncConnection[Any], place: str) -> str:
@@ -231,7 +231,7 @@ async def _settled(db: psycopg.AsyncConnection[Any], place: str) -> str:
             )
             rows = await (await db.execute("SELECT name, value FROM nugen_meta")).fetchall()
     except psycopg.Error as error:
-        raise JournalError(path=place, reason=str(error)) from None
+        raise JournalError(path=place, reason=_said(error)) from None
     told: Mapping[str, str] = dict(rows)
     if int(told["version"]) > VERSION:
         raise JournalError(
@@ -240,6 +240,11 @@ async def _settled(db: psycopg.AsyncConnection[Any], place: str) -> str:
             f" {VERSION}): update nugen-async",
         )
     return told["series"]
+
+
+def _said(error: psycopg.Error) -> str:
+    """What PostgreSQL said, in one line."""
+    return " ".join(str(error).split())
 
 
 def _place(database: str) -> str:

@@ -33,6 +33,14 @@ SPEC = Workflow(name="n", key="k", base_model="b", document_ids=["d"])
 SPEED = 2000.0
 
 
+async def test_a_database_that_is_not_there_is_told_in_one_line() -> None:
+    for database in ("postgresql://u:hunter2@127.0.0.1:1/runs", "sqlite://runs"):
+        with pytest.raises(JournalError) as caught:
+            await PostgresJournal.open(database)
+        assert "\n" not in str(caught.value)
+        assert "hunter2" not in str(caught.value)
+
+
 async def test_what_was_awaited_is_there_for_the_next_process(database: str) -> None:
     journal = await PostgresJournal.open(database)
     assert await journal.admit([SPEC]) == ["k"]

@@ -123,6 +123,9 @@ async def test_failures_have_an_exit_code_and_a_second_try(place: Place) -> None
             "batch", "run", place.manifest, "--journal", place.journal, *url
         )
         assert code == Exit.FAILED
+        told = [line for line in err.splitlines() if line.startswith("run ")]
+        assert f"{len(told)} failed" in err
+        assert all("Alignment alignment-" in line and "502" in line for line in told)
         assert "batch retry" in err
         world.failures = {}
         code, _, _ = await place.run("batch", "retry", "--journal", place.journal, *url)
