@@ -157,6 +157,10 @@ class Book:
     file_names: dict[str, str] = field(factory=dict[str, str], init=False, repr=False)
     benchmark_names: dict[str, str] = field(factory=dict[str, str], init=False, repr=False)
     born: dict[str, float] = field(factory=dict[str, float], init=False, repr=False)
+    last_rows: dict[str, tuple[object, dict[str, Any]]] = field(
+        factory=dict[str, tuple[object, dict[str, Any]]], init=False, repr=False
+    )
+    """What is told of an alignment from its end on, by its id; with the settings that it depends on."""
     counts: Counter[str] = field(factory=Counter[str], init=False, repr=False)
 
     def new_id(self, prefix: str, now: float) -> str:

@@ -169,7 +169,18 @@ def _terse(ask: Ask, alignment: Alignment) -> dict[str, Any]:
 
 
 def row(book: Book, ask: Ask, alignment: Alignment) -> dict[str, Any]:
-    """The detail of an alignment, in its generation's form."""
+    """The detail of an alignment, in its generation's form; after its end it is made only once."""
+    if not alignment.over(ask.seen):
+        return _row(book, ask, alignment)
+    form = ask.generation, book.creator, book.epoch
+    known, told = book.last_rows.get(alignment.id, (None, {}))
+    if known != form:
+        told = _row(book, ask, alignment)
+        book.last_rows[alignment.id] = form, told
+    return told
+
+
+def _row(book: Book, ask: Ask, alignment: Alignment) -> dict[str, Any]:
     now, generation = ask.seen, ask.generation
     phase = alignment.phase(now)
     named = now >= alignment.model_id_from
