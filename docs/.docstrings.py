@@ -53,9 +53,11 @@ class Docstrings(griffe.Extension):
     def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
         """Rewrite what is written for a terminal into what is written for a page."""
         headings = _headings()
-        for thing in _walk(pkg):
+        things = _walk(pkg)
+        own = {thing.path: _own(thing) for thing in things if isinstance(thing, griffe.Class)}
+        for thing in things:
             if isinstance(thing, griffe.Class):
-                _fields(thing)
+                _fields(thing, [own[base.path] for base in _unseen(thing, headings)])
             if thing.docstring is not None:
                 thing.docstring.value = _linked(thing, headings)
 
@@ -89,8 +91,26 @@ def _linked(thing: griffe.Object, headings: dict[str, str]) -> str:
     return _LITERAL.sub(":", _NAME.sub(link, text))
 
 
-def _fields(made: griffe.Class) -> None:
+def _own(made: griffe.Class) -> dict[str, str]:
+    """The fields and properties of a class itself, each as a line for the table."""
+    rows: dict[str, str] = {}
+    for name, member in made.members.items():
+        if not isinstance(member, griffe.Attribute) or name.startswith("_") or name in _FIELDS:
+            continue
+        told = member.docstring.value if member.docstring is not None else ""
+        kind = member.annotation or made.name
+        rows[name] = f"    {name} ({kind}): {' '.join(told.split()) or _NOTHING}"
+    return rows
+
+
+def _unseen(made: griffe.Class, headings: dict[str, str]) -> list[griffe.Class]:
+    """The bases that no page shows: what they have is told with the class itself."""
+    return [base for base in made.mro() if base.name not in headings]
+
+
+def _fields(made: griffe.Class, inherited: list[dict[str, str]]) -> None:
     """Tell the fields and properties of an attrs class or an enum as a table, not by a heading each."""
+    told = {name: row for rows in reversed((_own(made), *inherited)) for name, row in rows.items()}
     for name, member in list(made.members.items()):
         if name in (_METHODS if isinstance(member, griffe.Function) else _FIELDS):
             del made.members[name]
@@ -98,15 +118,10 @@ def _fields(made: griffe.Class) -> None:
     attrs = any(str(each.value).partition("(")[0] in _ATTRS for each in made.decorators)
     if not (attrs or enum):
         return
-    rows: list[str] = []
     for name, member in list(made.members.items()):
-        if not isinstance(member, griffe.Attribute) or name.startswith("_"):
-            continue
-        del made.members[name]
-        told = member.docstring.value if member.docstring is not None else ""
-        kind = member.annotation or made.name
-        rows.append(f"    {name} ({kind}): {' '.join(told.split()) or _NOTHING}")
-    if rows:
+        if isinstance(member, griffe.Attribute) and not name.startswith("_"):
+            del made.members[name]
+    if told:
         said = made.docstring.value if made.docstring is not None else ""
-        text = f"{said}\n\nAttributes:\n" + "\n".join(rows)
+        text = f"{said}\n\nAttributes:\n" + "\n".join(told.values())
         made.docstring = griffe.Docstring(text, parent=made)
