@@ -177,7 +177,7 @@ async def waking_tasks(count: int) -> AsyncGenerator[Run]:
 async def waking_agenda(count: int) -> AsyncGenerator[Run]:
     """So many jobs on the poller's agenda, each due now and then: who is due, and when again."""
     from nugen_async._core.rounds import Agenda, ListFacts  # noqa: PLC0415 # each side imports only itself
-    from nugen_async._core.schedule import Sleep  # noqa: PLC0415 # as above
+    from nugen_async._core.sleep import Sleep  # noqa: PLC0415 # as above
 
     loop = asyncio.get_running_loop()
     agenda: Agenda[str] = Agenda(listing=ListFacts())

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Mapping
 from typing import Generic, TypeVar
 
 from ..errors import NotFoundError, NugenError, printable
@@ -144,55 +144,64 @@ class Book(Generic[J]):
         now, phase = self._now(), job.phase
         changed = job is not subject.job and job != subject.job
         subject.trouble, subject.asked = None, False
-        if phase is Phase.UNKNOWN:
-            self._warn_of(job.status)
-        elif phase is Phase.READY and subject.waiters:
-            watch = subject.watches[0]
-            self._past.learn(now - watch.born, watch.estimated)
         hints = job.hints(seen)
-        for watch in subject.watches:
-            if watch.ageless and job.seen is not None:
-                age = age_at(job.seen, job.began)
-                if age is not None:
-                    watch.ageless, watch.born = False, now - age
-            self._decide(watch, phase, now, hints)
+        if phase.moving:
+            if phase is Phase.UNKNOWN:
+                self._warn_of(job.status)
+            for watch in subject.watches:
+                self._decide(watch, job, hints)
+        else:
+            self._over(subject, phase, now)
         informed = [terms for terms in subject.waiters if terms.order < order]
         shared = False
         if changed and phase is not Phase.PARKED:
             for terms in informed:
-                shared |= terms.sink.listens
-                terms.sink.changed(job)
+                if terms.sink.listens:
+                    shared = True
+                    terms.sink.changed(job)
         if job is not subject.job:
-            if phase.moving:
-                subject.shows(job, told, shared=shared)
-            else:
-                subject.shows(job, None, shared=True)
-        ends = [(terms, self._end_of(subject, terms, hints, now)) for terms in informed]
-        self._ended(subject, ends)
+            subject.shows(job, told if phase.moving else None, shared=shared)
+        if not phase.moving:
+            self._ended(subject, dict.fromkeys(informed, end_of(job)))
+        else:
+            limited = [terms for terms in informed if terms.limits is not None]
+            ends = {terms: self._end_early(subject, terms, hints, now) for terms in limited}
+            self._ended(subject, {terms: end for terms, end in ends.items() if end is not None})
         self.replan(subject)
 
-    def _end_of(
-        self, subject: Subject[J], terms: Terms[J], hints: Hints, now: float
+    def _over(self, subject: Subject[J], phase: Phase, now: float) -> None:
+        """The job moves no more: learn from it; who cannot be told yet has it looked at again."""
+        for watch in subject.watches:
+            watch.due = now
+        if phase is Phase.READY and subject.watches and not subject.watches[0].ageless:
+            watch = subject.watches[0]
+            self._past.learn(now - watch.born, watch.estimated)
+
+    @staticmethod
+    def _end_early(
+        subject: Subject[J], terms: Terms[J], hints: Hints, now: float
     ) -> Outcome[J] | None:
-        """What the last look means for one waiter, if it is the end."""
-        limits = terms.limits
-        if not subject.job.phase.moving:
-            return end_of(subject.job)
-        if limits is None:
-            return None
+        """The end of one wait, if its limit is reached while the job goes on."""
         if terms.once:
             return TimedOut(subject.snapshot, now - terms.started)
-        since = limits.stalled(subject.job, hints.progress, terms.started, now)
+        if terms.limits is None:
+            return None
+        since = terms.limits.stalled(subject.job, hints.progress, terms.started, now)
         return None if since is None else Stalled(subject.snapshot, now - since)
 
-    def _decide(self, watch: Watch, phase: Phase, now: float, hints: Hints) -> None:
+    def _decide(self, watch: Watch, job: J, hints: Hints) -> None:
         """Have the next look decided; a caller's own schedule that raises is replaced by ours."""
+        now, phase = self._now(), job.phase
+        if watch.ageless and job.seen is not None:
+            age = age_at(job.seen, job.began)
+            if age is not None:
+                watch.ageless, watch.born = False, now - age
         try:
             watch.observe(phase, now, hints, self._past)
         except Exception as error:  # noqa: BLE001 # whatever a caller's generator raises
             log.warning("a schedule raised; the default takes its place: %r", error, exc_info=error)
             watch.go_on_by_default()
-            watch.observe(phase, now, hints)
+            watch.observe(phase, now, hints, self._past)
 
     def failed(
         self, subject: Subject[J], error: NugenError, order: int, *, missing: bool = False
@@ -223,7 +232,7 @@ class Book(Generic[J]):
         if lost:
             failures = max(1, subject.trouble.failures) if subject.trouble else 1
             end = Unreachable(subject.snapshot, error, failures)
-            self._ended(subject, [(terms, end) for terms in lost])
+            self._ended(subject, dict.fromkeys(lost, end))
         self.replan(subject)
 
     def _warn_of(self, word: str) -> None:
@@ -231,14 +240,11 @@ class Book(Generic[J]):
             self._warned.add(word)
             log.warning("%s: unknown status %r; taken as still running", self._kind.noun, word)
 
-    def _ended(
-        self, subject: Subject[J], ends: Iterable[tuple[Terms[J], Outcome[J] | None]]
-    ) -> None:
+    def _ended(self, subject: Subject[J], ends: Mapping[Terms[J], Outcome[J]]) -> None:
         """Tell each whose wait is over, and forget it."""
-        over = {terms: outcome for terms, outcome in ends if outcome is not None}
-        if over:
-            subject.part(over)
-            for terms, outcome in over.items():
+        if ends:
+            subject.part(ends)
+            for terms, outcome in ends.items():
                 self._end(terms, outcome)
 
     @staticmethod

@@ -235,12 +235,12 @@ class Looks(Generic[J]):
     def _saw_row(
         self, subject: Subject[J], row: _Row, seen: Seen, order: int, *, trusted: bool
     ) -> None:
-        record = self._kind.record
-        if subject.shown(row.payload, row.told, record):
+        if subject.shown(row.told):
             self._book.saw(subject, subject.job, order, seen=seen)
             return
         try:
-            job = subject.job.succeeded_by(_structured(row.payload, subject.job, record), seen)
+            record = _structured(row.payload, subject.job, self._kind.record)
+            job = subject.job.succeeded_by(record, seen)
         except NugenError as error:
             self._book.failed(subject, error, order)
             return

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 
 from attrs import define, evolve, field, frozen
 
-from .schedule import Sleep
+from .sleep import Sleep
 
 PRICE_OF_BYTES = 128 * 1024
 """So many bytes cost as much as one request.
@@ -117,7 +117,7 @@ def slot(now: float, sleep: Sleep, *, shared: bool) -> int:
     largest power of two that it holds, so that looks far from an end fall together.
     """
     due = now + sleep.seconds
-    if not shared or not sleep.elastic or sleep.seconds < _COARSE:
+    if not shared or not sleep.reason.elastic or sleep.seconds < _COARSE:
         return math.ceil(due)
     step = 1 << (int(min(sleep.seconds, _COARSEST)).bit_length() - 1)
     return math.floor(due / step) * step
@@ -247,7 +247,7 @@ class Agenda(Generic[K]):
         """Look at *key* again after *sleep*; also the way to begin."""
         shared = self.listing is not None and len(self) > (key in self._wheel)
         self._wheel.add(key, max(slot(now, sleep, shared=shared), math.ceil(now)))
-        if sleep.blind and shared:
+        if sleep.reason.blind and shared:
             self._crowd.enter(now, sleep.seconds, new=key not in self._blind)
             self._blind.add(key)
         else:

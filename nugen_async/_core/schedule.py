@@ -24,6 +24,7 @@ from attrs import define, field, frozen
 
 from .delays import DelayFactory, Delays
 from .past import UNKNOWN, Past
+from .sleep import Reason, Sleep
 
 
 class Phase(enum.Enum):
@@ -69,50 +70,6 @@ class Hints:
 
 
 NO_HINTS = Hints()
-
-
-class Reason(enum.Enum):
-    """Why a look is when it is; `Sleep.why` makes a sentence of it."""
-
-    FIRST = "first look: a job that cannot start has failed by then"
-    RESUMED = "a job met again: look at once"
-    AGE = "no estimate, so by its age of {about:.0f} s"
-    SPREAD = "it may end at any moment: estimates of this kind have been that far off"
-    FAR = "{about:.0f} s seem to be left, of which a fifth is kept for a second look"
-    NEAR = "the end seems to be {about:.0f} s away"
-    NET = "{about:.0f} s seem to be left, but an estimate is not trusted further than this"
-    QUEUED = "it is in the queue"
-    PAST = "nine of ten earlier jobs of this kind took longer"
-    SERVER = "the server asked for {about:.0f} s"
-    OWN = "the schedule that was passed in"
-    FAILED_LOOK = "the last look failed"
-
-
-@frozen
-class Sleep:
-    """Look again after so many seconds."""
-
-    seconds: float
-    reason: Reason = Reason.OWN
-    about: float = 0.0
-
-    @property
-    def why(self) -> str:
-        """One short sentence for people."""
-        return f"next look in {self.seconds:.1f} s: {self.reason.value.format(about=self.about)}"
-
-    @property
-    def blind(self) -> bool:
-        """The end may come at any moment, so that looks are worth sharing."""
-        return self.reason is Reason.AGE or self.reason is Reason.SPREAD
-
-    @property
-    def elastic(self) -> bool:
-        """It may be cut short for a look that is shared with other jobs."""
-        return self.reason in _ELASTIC
-
-
-_ELASTIC = frozenset({Reason.NEAR, Reason.FAR, Reason.NET, Reason.PAST, Reason.QUEUED})
 
 
 @frozen

@@ -12,7 +12,6 @@ from attrs import define, field, frozen
 
 from ..errors import NugenError
 from .age import Seen
-from .codec import peek
 from .delays import DelayFactory
 from .limits import Movement
 from .observe import Wait
@@ -21,7 +20,7 @@ from .page import Page
 from .schedule import Hints, Phase, Schedule, Watch
 from .sinks import Notifier, Sink
 from .trouble import Trouble
-from .wire import Call, Json
+from .wire import Call
 
 ScheduleLike = Schedule | DelayFactory | float | None
 """What `schedule=` takes: a policy, a maker of pauses such as ``lambda: backoff.expo()``, or seconds."""
@@ -269,12 +268,9 @@ class Subject(Generic[J]):
             self.job = job.with_raw(_NOTHING) if shared else job.stripped()
         self._told = told
 
-    def shown(self, row: Json, told: bytes, record: type[J]) -> bool:
-        """Whether *row*, whose text is *told*, says what the last one said, as far as waiting goes."""
-        before = self._told
-        if before is None:
-            return False
-        return before == told or peek(row, record) == peek(_reread(before), record)
+    def shown(self, told: bytes) -> bool:
+        """Whether the payload is word for word what it was."""
+        return self._told == told
 
 
 def _reread(told: bytes) -> dict[str, Any] | None:

@@ -103,7 +103,7 @@ def _phase_table(lifecycle: Lifecycle) -> Mapping[str, Phase]:
         (lifecycle.failed, Phase.FAILED),
         (lifecycle.ready, Phase.READY),
     )
-    return {word: phase for words, phase in rows for word in words}
+    return {form: phase for words, phase in rows for w in words for form in (w, w.upper())}
 
 
 @frozen(kw_only=True)
