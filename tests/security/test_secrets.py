@@ -16,6 +16,7 @@ from nugen_async import ConfigurationError, Nugen, NugenError, SeekrFlow, Timeou
 from nugen_async._core.secret import Secret, masked
 from nugen_async.simulator import Simulator, World
 
+from ..cancel.driver import WHENS, Cut, When, cut
 from ..chaos.cases import ANSWERS, USES
 from ..chaos.faults import FAULTS
 from ..chaos.server import FaultServer, Peer, healthy
@@ -74,6 +75,22 @@ async def test_no_cancelled_call_shows_the_key(name: str) -> None:
             async with asyncio.timeout(1):
                 await USES[name](nugen)
         assert KEY not in dumped(caught.value)
+
+
+@pytest.mark.parametrize("when", WHENS, ids=lambda when: when.__name__)
+@pytest.mark.parametrize("name", ["get", "create", "upload", "stream"])
+async def test_no_call_shows_the_key_wherever_it_is_cancelled(name: str, when: When) -> None:
+    where, shown = Cut(0), list[str]()
+    async with FaultServer(healthy, ANSWERS) as server:
+        while where.struck or not where.at:
+            where = Cut(where.at + 1)
+            async with Nugen(KEY, base_url=server.url) as nugen:
+                work = asyncio.create_task(cut(USES[name](nugen), where, when))
+                (told,) = await asyncio.gather(work, return_exceptions=True)
+            if isinstance(told, asyncio.CancelledError):
+                shown.append(dumped(told))
+    assert len(shown) >= 3
+    assert not [text for text in shown if KEY in text]
 
 
 async def test_no_request_that_works_logs_the_key() -> None:
