@@ -11,6 +11,7 @@ from typing import Self
 from weakref import WeakKeyDictionary
 
 from aiohttp import BodyPartReader, web
+from aiohttp.http_exceptions import HttpProcessingError
 from attrs import define, field
 
 from .exchange import Form, SimRequest, SimResponse, Upload
@@ -233,7 +234,7 @@ async def _form(request: web.BaseRequest) -> Form:
                 fields.append((part.name, (await part.read()).decode(errors="replace")))
             else:
                 files.append(await _upload(part, part.name, part.filename))
-    except ValueError:
+    except (ValueError, HttpProcessingError):
         return Form()
     return Form(fields=fields, files=files)
 

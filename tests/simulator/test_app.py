@@ -294,3 +294,44 @@ async def test_a_chat_streams_events() -> None:
         last = json.loads(lines[-2].removeprefix("data: "))
         assert last["usage"]["completion_tokens"] == len(lines) - 2
         assert sim.now == pytest.approx(2 * len(lines), abs=0.1)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        ('Content-Disposition: form-data; name="\x0cà"\r\n\r\nx',
+        "Content-Length: many\r\n\r\nx",
+    ],
+)
+async def test_a_broken_form_is_refused_like_an_empty_one(
+    path: str, part: str, status: int
+) -> None:
+    body = f"--b\r\n{part}\r\n--b--\r\n".encode()
+    headers = {**KEY, "Content-Type": "multipart/form-data; boundary=b"}
+    async with (
+        Simulator(world=exact()) as sim,
+        aiohttp.ClientSession(sim.url, headers=headers) as session,
+        session.post("/api/v3/documents/create", data=body) as answer,
+    ):
+        assert answer.status == 422
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "[1]",
+        '["question"]',
+        "{}1",
+        "[" * 9999,
+        '[{"question":"q","answer":"a","question_num":1e999}]',
+    ],
+)
+async def test_a_file_that_holds_no_questions_is_refused(told: str) -> None:
+    form = aiohttp.FormData({"benchmark_name": "n", "document_id": "d"})
+    form.add_field("file", told.encode(), filename="quiz.json")
+    async with (
+        Simulator(world=exact()) as sim,
+        aiohttp.ClientSession(sim.url, headers=KEY) as session,
+        session.post("/api/v3/benchmarks/upload", data=form) as answer,
+    ):
+        assert answer.status == 400

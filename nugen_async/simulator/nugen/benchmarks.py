@@ -98,9 +98,16 @@ def _keep(book: Book, benchmark: Benchmark) -> None:
 
 def _questions(content: bytes) -> list[tuple[int, str, str]]:
     try:
-        items = json.loads(content)
+        items: list[dict[str, Any]] = json.loads(content)
         return [_question(item, index) for index, item in enumerate(items, start=1)]
-    except (ValueError, TypeError, KeyError) as error:
+    except (
+        ValueError,
+        TypeError,
+        AttributeError,
+        LookupError,
+        ArithmeticError,
+        RecursionError,
+    ) as error:
         raise Refused(400, "The file is not an array of questions and answers") from error
 
 
