@@ -18,16 +18,16 @@ LARGEST = 1024 * 1024
 _SDIST = re.compile(
     r"""
     PKG-INFO | pyproject\.toml | \.gitignore | README\.md | CHANGELOG\.md | LICENSE | zensical\.toml
-    | nugen_async/ (?: [a-z_]+/ )* (?: [a-z_]+\.py | py\.typed )
-    | tests/ (?: [a-z_]+/ )* [a-z_]+ \. (?: py | json | jsonl | yaml | csv | md )
-    | benchmarks/ (?: [a-z_]+/ )* [a-z_]+ \. (?: py | md | png | json )
-    | docs/ (?: [a-z-]+/ )* \.?[a-z-]+ \. (?: md | css | py | png | svg )
+    | nugen_async/ (?: [a-z0-9_]+/ )* (?: [a-z0-9_]+\.py | py\.typed )
+    | tests/ (?: [a-z0-9_]+/ )* [a-z0-9_]+ \. (?: py | json | jsonl | yaml | csv | md )
+    | benchmarks/ (?: [a-z0-9_]+/ )* [a-z0-9_]+ \. (?: py | md | png | json )
+    | docs/ (?: [a-z0-9-]+/ )* \.?[a-z0-9-]+ \. (?: md | css | py | png | svg )
     """,
     re.VERBOSE,
 )
 _WHEEL = re.compile(
     r"""
-    nugen_async/ (?: [a-z_]+/ )* (?: [a-z_]+\.py | py\.typed )
+    nugen_async/ (?: [a-z0-9_]+/ )* (?: [a-z0-9_]+\.py | py\.typed )
     | nugen_async-[0-9.]+\.dist-info/
       (?: METADATA | WHEEL | RECORD | entry_points\.txt | licenses/LICENSE )
     """,
