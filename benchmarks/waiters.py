@@ -14,13 +14,15 @@ from typing import Any
 
 import attrs
 
-from ._measure import Report, Spread, command, interleaved, plot, ratios
+from ._measure import Report, Spread, command, installed, interleaved, plot, ratios
 from ._server import alignment, serving
-from ._worker import Run, worker, workers
+from ._worker import Run, Worker, worker
 
 _HERE = "benchmarks.waiters:"
 _PAUSE = 20.0
 """Seconds between two wake-ups of one waiter, a tenth more or less."""
+_RHYTHM = 2.0
+"""Seconds between two lists: a rest of one second ends on the second after the next."""
 
 
 # -- bytes --------------------------------------------------------------------------------------------
@@ -147,17 +149,17 @@ async def real_looks(url: str, *, without_list: bool) -> AsyncGenerator[Run]:
 
 
 @asynccontextmanager
-async def waking_tasks(count: int) -> AsyncGenerator[Run]:
+async def waking_tasks(count: int, pause: float = _PAUSE) -> AsyncGenerator[Run]:
     """So many tasks, each of which wakes now and then and sleeps again."""
     wakes = 0
     rng = random.Random(1)
 
     async def wait(_: int) -> None:
         nonlocal wakes
-        await asyncio.sleep(_PAUSE * rng.random())
+        await asyncio.sleep(pause * rng.random())
         wakes += 1
         while True:
-            await asyncio.sleep(_PAUSE * (0.9 + 0.2 * rng.random()))
+            await asyncio.sleep(pause * (0.9 + 0.2 * rng.random()))
             wakes += 1
 
     tasks = _tasks(count, wait)
@@ -215,7 +217,7 @@ class _Still:
         self.transport = api.transport
         self.looks = 0
         body = json.dumps(rows).encode()
-        self._answer = rows, Response(200, {}, body, asyncio.get_running_loop().time())
+        self._answer = None, Response(200, {}, body, asyncio.get_running_loop().time())
 
     async def look(self, _: object) -> Any:
         self.looks += 1
@@ -252,6 +254,54 @@ async def waking_poller(count: int) -> AsyncGenerator[Run]:
         waiting.cancel()
 
 
+# -- six hours ----------------------------------------------------------------------------------------
+
+
+@asynccontextmanager
+async def six_hours(count: int) -> AsyncGenerator[Run]:
+    """So many waits of six virtual hours on the simulator, in one process with it."""
+    from nugen_async import Nugen  # noqa: PLC0415 # as above
+    from nugen_async.simulator import Simulator, Span, Times, World  # noqa: PLC0415 # as above
+
+    async def run(*, estimates: Any) -> dict[str, float]:
+        times = Times(alignment=Span(6 * 3600.0, 0.0), queue=Span(0.0))
+        world = World(seed=1, times=times, trusting=True, estimates=estimates, progress="absent")
+        async with (
+            Simulator(world=world) as sim,
+            Nugen("key", base_url=sim.url, rng=random.Random(1)) as nugen,
+        ):
+            create = nugen.alignments.create
+            jobs = [
+                await create(name=f"n{n}", base_model="b", document_ids=["d"]) for n in range(count)
+            ]
+            before, wall = sim.log.total, time.perf_counter()
+            async for outcome in nugen.wait_many(jobs):
+                outcome.unwrap()
+            wall = time.perf_counter() - wall
+            requests = [entry.path for entry in list(sim.log)[count:]]
+            return {
+                "waits": wall,
+                "requests": sim.log.total - before,
+                "simulator": await _served(sim.url, requests),
+            }
+
+    yield run
+
+
+async def _served(url: str, paths: list[str]) -> float:
+    """Seconds that the same requests take when nobody reads what comes back."""
+    import aiohttp  # noqa: PLC0415 # as above
+
+    headers = {"Authorization": "Bearer key", "Accept-Encoding": "gzip, deflate"}
+    async with aiohttp.ClientSession(headers=headers, auto_decompress=False) as session:
+        wall = time.perf_counter()
+        for path in paths:
+            async with session.get(url + path) as answer:
+                answer.raise_for_status()
+                await answer.read()
+        return time.perf_counter() - wall
+
+
 # -- the report ---------------------------------------------------------------------------------------
 
 
@@ -261,6 +311,7 @@ def main(*, quick: bool) -> None:
     _bytes(report, quick=quick)
     _looks(report, quick=quick)
     _cpu(report, quick=quick)
+    _hours(report, quick=quick)
     report.write(quick=quick)
 
 
@@ -313,30 +364,59 @@ def _looks(report: Report, *, quick: bool) -> None:
 
 def _cpu(report: Report, *, quick: bool) -> None:
     size, seconds = (500, 1.0) if quick else (10_000, 3.0)
-    base = "a task that sleeps"
-    sides = {
-        base: (f"{_HERE}waking_tasks", "--serve"),
-        "our agenda: who is due, and when again": (f"{_HERE}waking_agenda", "--serve"),
-        "our poller: each row of a list met unchanged": (f"{_HERE}waking_poller", "--serve"),
-    }
-    with workers(sides, count=size) as running:
+    report.say(
+        f"CPU of one wake-up among {size:,}, as a ratio to a task for each that wakes as often, and sleeps"
+        f" again: each every {_PAUSE:.0f} s, a tenth more or less, at a moment of its own; and each every"
+        f" {_RHYTHM:.0f} s. The agenda is what decides who is due, and when again; the poller has to read a"
+        " list, find each row unchanged and decide on it as well."
+    )
+    agenda = _ratio(f"{_HERE}waking_agenda", _PAUSE, size, seconds, quick=quick)
+    poller = _ratio(f"{_HERE}waking_poller", _RHYTHM, size, seconds, quick=quick)
+    rows = [
+        (f"our agenda, every {_PAUSE:.0f} s", agenda),
+        (f"our poller, a list of all every {_RHYTHM:.0f} s", poller),
+    ]
+    report.table(["who wakes", "CPU a wake-up, a task that sleeps = 1"], rows)
+    report.goal("CPU a wake-up, a task that sleeps = 1", agenda, 0.1)
 
-        def cost(name: str) -> Callable[[], float]:
+
+def _ratio(side: str, pause: float, size: int, seconds: float, *, quick: bool) -> Spread:
+    """What a wake-up costs on one side, a task that sleeps as often being 1."""
+    with (
+        worker(side, "--serve", count=size) as ours,
+        worker(f"{_HERE}waking_tasks", "--serve", count=size, pause=pause) as tasks,
+    ):
+
+        def cost(one: Worker) -> Callable[[], float]:
             def once() -> float:
-                told = running[name].run(seconds=seconds)
+                told = one.run(seconds=seconds)
                 return told["cpu"] / told["wakes"]
 
             return once
 
-        costs = interleaved({name: cost(name) for name in sides}, 1 if quick else 5)
-    told = ratios(costs, base)
+        sides = {"ours": cost(ours), "tasks": cost(tasks)}
+        return ratios(interleaved(sides, 1 if quick else 5), "tasks")["ours"]
+
+
+def _hours(report: Report, *, quick: bool) -> None:
+    if not installed("looptime"):
+        report.say("Six virtual hours were not measured: looptime is not installed.")
+        return
+    size = 100 if quick else 1000
     report.say(
-        f"CPU of one wake-up among {size:,}, each every {_PAUSE:.0f} s, as a ratio to the first; the poller"
-        " meets all of them each other second."
+        f"{size:,} waits over six virtual hours, in one process with the simulator: seconds of wall time, and"
+        " what the simulator and the sockets take for the same requests when nobody reads the answers."
+        " Without estimates all are looked at through the list every few seconds, all the time."
     )
-    report.table(["who wakes", "CPU a wake-up"], told.items())
-    agenda = told["our agenda: who is due, and when again"]
-    report.goal("CPU a wake-up, a task that sleeps = 1", agenda, 0.1)
+    rows: list[tuple[object, ...]] = []
+    for estimates, rounds in (("right", 1 if quick else 5), ("absent", 1)):
+        with worker(f"{_HERE}six_hours", "--loop=looptime", count=size) as one:
+            runs = [one.run(estimates=estimates) for _ in range(rounds)]
+        took, served = (Spread.of(run[name] for run in runs) for name in ("waits", "simulator"))
+        rows.append((estimates, int(runs[0]["requests"]), took, served))
+        if estimates == "right":
+            report.goal(f"{size:,} waits over six virtual hours", took, 2, " s")
+    report.table(["estimates", "requests", "all, s", "simulator and sockets, s"], rows)
 
 
 if __name__ == "__main__":

@@ -81,10 +81,11 @@ class Book(Generic[J]):
         """Have *job* looked at for *terms*."""
         now = terms.started
         subject = self.subjects.get(job.id)
+        watches = () if subject is None else subject.watches
+        known = next((watch for watch in watches if watch.serves(terms.policy)), None)
+        watch = known or self._watch(job, terms.policy, now)  # a caller's own schedule may raise
         if subject is None:
             subject = self.subjects[job.id] = Subject(job)
-        known = next((watch for watch in subject.watches if watch.serves(terms.policy)), None)
-        watch = known or self._watch(job, terms.policy, now)
         subject.join(terms, watch)
         if terms.wait is not None:
             terms.wait.joined()

@@ -116,7 +116,11 @@ class Poller(Generic[J]):
         """Have the outcome of each job put into *sink*; returns what ends all of it."""
         policy, limits = self._policy(schedule), self._limits(timeout, stalled_after)
         terms: Terms[J] = Fed(policy, limits, None, self._loop.time(), sink)
-        self._enlist(jobs, terms)
+        try:
+            self._enlist(jobs, terms)
+        except BaseException:
+            self.leave(terms)
+            raise
         return lambda: self.leave(terms)
 
     def leave(self, terms: Terms[J]) -> None:

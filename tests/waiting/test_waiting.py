@@ -493,6 +493,26 @@ async def test_a_schedule_that_raises_is_replaced_and_harms_no_other(
     ]
 
 
+async def test_a_schedule_that_cannot_be_made_leaves_nothing_behind(site: Open) -> None:
+    made = 0
+
+    def third_fails() -> Iterator[float]:
+        nonlocal made
+        made += 1
+        return iter((20.0 / (made % 3),))
+
+    async with site(minutes=10) as s:
+        jobs = await s.start_many(3)
+        with pytest.raises(ZeroDivisionError):
+            await anext(s.nugen.wait_many(jobs, schedule=third_fails))
+        made = 2
+        with pytest.raises(ZeroDivisionError):
+            await jobs[0].wait_until_ready(schedule=third_fails)
+        assert s.nugen.alignments.poller.idle
+        await asyncio.sleep(3600)
+        assert s.looks == 0
+
+
 async def test_a_list_that_fails_is_left_alone_for_a_while(site: Open) -> None:
     async with site(minutes=30, sigma=0.2, progress="absent", estimates="absent") as s:
         jobs = await s.start_many(60)
