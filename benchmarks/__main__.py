@@ -9,7 +9,7 @@ from pathlib import Path
 
 NAMES = (
     *("per_request", "looks", "decoding", "waiters", "waiting", "connections"),
-    *("scale", "batch", "soak", "footprint"),
+    *("scale", "batch", "chaos", "soak", "footprint"),
 )
 
 

@@ -142,13 +142,12 @@ def plot(
     y: str,
     quick: bool,
 ) -> None:
-    """Draw *curves* on logarithmic axes into ``results/name.svg``; needs matplotlib."""
+    """Draw *curves* on logarithmic axes into ``results/name.png``; needs matplotlib."""
     if quick or not installed("matplotlib"):
         return
     import matplotlib as mpl  # noqa: PLC0415 # only a full run draws
 
-    mpl.use("svg")
-    mpl.rcParams["svg.hashsalt"] = "nugen-async"
+    mpl.use("agg")
     from matplotlib import pyplot as plt  # noqa: PLC0415 # after the choice of its back end
 
     figure, axes = plt.subplots(figsize=(6, 4))
@@ -158,7 +157,7 @@ def plot(
     axes.grid(visible=True, which="major", alpha=0.3)
     axes.legend()
     RESULTS.mkdir(exist_ok=True)
-    figure.savefig(RESULTS / f"{name}.svg", bbox_inches="tight", metadata={"Date": None})
+    figure.savefig(RESULTS / f"{name}.png", bbox_inches="tight", dpi=120)
     plt.close(figure)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import resource
+import statistics
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 
@@ -106,7 +107,8 @@ def main(*, quick: bool) -> None:
             name: _growth([(size, found[size][name]) for size in sizes[1:]]) for name in names
         }
         said = ", ".join(f"{name} n^{power:.2f}" for name, power in growth.items())
-        report.say(f"Growth from {sizes[1]:,} to {sizes[-1]:,} workflows: {said}.")
+        report.say(f"Fitted growth from {sizes[1]:,} to {sizes[-1]:,} workflows: {said}.")
+        report.say("![Seconds, requests, CPU and memory by workflows](scale.png)")
         curves = {name: [(size, found[size][name]) for size in sizes] for name in names}
         curves["memory, MB"] = [(size, value / 1e6) for size, value in curves.pop("memory")]
         curves["client CPU, seconds"] = curves.pop("cpu")
@@ -115,9 +117,11 @@ def main(*, quick: bool) -> None:
 
 
 def _growth(points: list[tuple[int, float]]) -> float:
-    """The power with which it grows: the slope between the first point and the last, in logarithms."""
-    (few, little), (many, much) = points[0], points[-1]
-    return math.log(max(much, 1e-9) / max(little, 1e-9)) / math.log(many / few)
+    """The power with which it grows: the slope of a straight line through the points, in logarithms."""
+    sizes, values = (
+        [math.log(max(each, 1e-9)) for each in part] for part in zip(*points, strict=True)
+    )
+    return statistics.linear_regression(sizes, values).slope
 
 
 def _flow(size: int, pace: float) -> dict[str, float]:
