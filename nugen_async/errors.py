@@ -15,6 +15,7 @@ from attrs import Factory, define, field, fields, frozen
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LONGEST = 500
 
 
@@ -289,7 +290,8 @@ class JobError(NugenError):
 
     @property
     def _name(self) -> str:
-        return printable(f"{type(self.job).__name__.lower() if self.job else 'job'} {self.job_id}")
+        kind = _WORDS.sub(" ", type(self.job).__name__).lower() if self.job else "job"
+        return printable(f"{kind} {self.job_id}")
 
 
 @define(kw_only=True, slots=False, repr=False)
@@ -336,10 +338,15 @@ class WaitTimeoutError(JobError, TimeoutError):
     """We gave up on the job, but it is still running and can be waited on again."""
 
     waited: float = 0.0
+    last: NugenError | None = Factory(lambda: None)
+    """Why the last look brought nothing, where it did not."""
 
     def __str__(self) -> str:
+        failed = "" if self.last is None else f" (the last look failed: {self.last})"
+        if not self.status:
+            return f"{self._name} was not seen in {self.waited:.0f} s{failed}; wait again, or check its id"
         return (
-            f"{self._name} still {printable(self.status or 'unknown')!r} after {self.waited:.0f} s;"
+            f"{self._name} still {printable(self.status)!r} after {self.waited:.0f} s{failed};"
             " it goes on: wait again, or resume with the token of this error"
         )
 

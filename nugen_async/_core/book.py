@@ -125,7 +125,8 @@ class Book(Generic[J]):
         """The time of *terms* is over: so is the wait for what has not ended."""
         now = self._now()
         for subject in self.concerned(terms):
-            self._end(terms, TimedOut(subject.snapshot, now - terms.started))
+            last = subject.trouble.last if subject.trouble is not None else None
+            self._end(terms, TimedOut(subject.snapshot, now - terms.started, last))
             subject.part((terms,))
             self.replan(subject)
 
@@ -211,6 +212,7 @@ class Book(Generic[J]):
         now = self._now()
         subject.asked = False
         trouble = subject.trouble = subject.trouble or Trouble()
+        trouble.last = error
         if isinstance(error, NotFoundError):
             missing, trouble.missed = True, error
         over = fate(error) is Fate.REFUSED and not missing

@@ -109,13 +109,19 @@ class Parked(Outcome[S_co]):
 
 @frozen
 class TimedOut(Outcome[S_co]):
-    """The wait's own time was over after `waited` seconds; the job goes on."""
+    """The wait's own time was over after `waited` seconds; the job goes on.
+
+    `last` is why the last look brought nothing, where it did not.
+    """
 
     waited: float
+    last: NugenError | None = None
 
     def error(self) -> NugenError:
-        """`WaitTimeoutError`."""
-        return WaitTimeoutError(waited=self.waited, **self._facts())
+        """`WaitTimeoutError`; `last` itself is its cause."""
+        error = WaitTimeoutError(waited=self.waited, last=self.last, **self._facts())
+        error.__cause__ = self.last
+        return error
 
 
 @frozen

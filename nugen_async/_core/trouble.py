@@ -6,7 +6,7 @@ import enum
 
 from attrs import define, frozen
 
-from ..errors import NotFoundError
+from ..errors import NotFoundError, NugenError
 
 
 class Route(enum.Enum):
@@ -56,6 +56,7 @@ class Trouble:
 
     failures: int = 0
     since: float = 0.0
+    last: NugenError | None = None
     missing_since: float | None = None
     missed: NotFoundError | None = None
     """The last 404."""

@@ -111,7 +111,8 @@ def sentence_of(error: errors.NugenError) -> str:
     """What went wrong, and what to do about it; lines only where a file of ours has many mistakes."""
     match error:
         case errors.WaitTimeoutError():
-            text = f"still {error.status or 'not looked at'} after {error.waited:.0f} s"
+            text = f"still {error.status or 'not seen'} after {error.waited:.0f} s"
+            text += "" if error.last is None else f" (the last look failed: {error.last})"
         case errors.JobStalledError():
             text = f"{error.status} without any news for {error.still:.0f} s"
         case errors.JobUnreachableError() if error.last is not None:

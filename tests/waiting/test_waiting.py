@@ -129,6 +129,21 @@ async def test_a_stalled_server_does_not_move_the_deadline(site: Open, timeout: 
         assert now() - started == pytest.approx(timeout, abs=1e-6)
 
 
+async def test_a_timeout_tells_what_the_last_look_met(site: Open) -> None:
+    async with site(minutes=45) as s:
+        with pytest.raises(
+            WaitTimeoutError, match=r"was not seen in 30 s .*answered 404"
+        ) as caught:
+            await s.nugen.alignments.handle("nobodys").wait_until_ready(30)
+        assert isinstance(caught.value.last, NotFoundError)
+        assert caught.value.__cause__ is caught.value.last
+        assert isinstance(pickle.loads(pickle.dumps(caught.value)).last, NotFoundError)
+
+        alignment = await s.start()
+        with pytest.raises(WaitTimeoutError, match="still 'PROCESSING' after 30 s; it goes on"):
+            await alignment.wait_until_ready(30)
+
+
 async def test_timeout_0_is_one_look(site: Open) -> None:
     async with site(minutes=10) as s:
         alignment = await s.start()
