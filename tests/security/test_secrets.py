@@ -81,12 +81,16 @@ async def test_no_cancelled_call_shows_the_key(name: str) -> None:
 @pytest.mark.parametrize("name", ["get", "create", "upload", "stream"])
 async def test_no_call_shows_the_key_wherever_it_is_cancelled(name: str, when: When) -> None:
     where, shown = Cut(0), list[str]()
+
+    async def work(nugen: Nugen) -> None:
+        await cut(USES[name](nugen), where, when)
+
     async with FaultServer(healthy, ANSWERS) as server:
         while where.struck or not where.at:
             where = Cut(where.at + 1)
             async with Nugen(KEY, base_url=server.url) as nugen:
                 try:
-                    await asyncio.create_task(cut(USES[name](nugen), where, when))
+                    await asyncio.create_task(work(nugen))
                 except asyncio.CancelledError as error:
                     shown.append(dumped(error))
     assert any("aiohttp/client.py" in text for text in shown)
