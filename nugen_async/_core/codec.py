@@ -35,6 +35,7 @@ except ImportError:  # the extra `fast` is not installed
     orjson = None  # type: ignore[assignment]
 
 __all__ = [
+    "FAST",
     "dumps",
     "loads",
     "peek",
@@ -47,6 +48,9 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+FAST = orjson is not None
+"""Whether texts are read and written by orjson."""
 
 SLICE = 64
 """Rows read between two pauses: about 0.3 ms of ordinary rows, 4 ms of the oddest."""

@@ -13,11 +13,13 @@ from typing import Any
 
 from attrs import define, field
 
-from ..errors import DecodeError
-from .codec import loads, rows_of
+from ..errors import DecodeError, InvalidRequestError
+from .codec import FAST, dumps, loads, rows_of
 from .wire import Json
 
 _BOM = b"\xef\xbb\xbf"
+_SHORT = 512 * 1024
+"""Bytes that orjson reads in a millisecond, five times as fast as row by row."""
 _CUT = 64 * 1024
 """Characters read before the text is cut behind them; at least a quarter of it, so that a long one is copied
 three times and no more."""
@@ -42,6 +44,9 @@ class Rows:
     def __iter__(self) -> Iterator[tuple[Json, bytes]]:
         """Each row, and its text."""
         try:
+            if FAST and len(self._body) <= _SHORT:
+                yield from self._whole(loads(self._body))
+                return
             self._text = self._body.removeprefix(_BOM).decode()
             self._body = b""  # not kept beside its text
             match self._next():
@@ -74,10 +79,10 @@ class Rows:
                 yield from self._array()
             else:
                 others[key] = self._value()
-        if not found:
+        if found:
+            self._count(others)
+        else:
             yield from self._whole(others)
-        total = others.get("total")
-        self.total = total if isinstance(total, int) else None
 
     def _array(self) -> Iterator[tuple[Json, bytes]]:
         """The items of an array."""
@@ -92,9 +97,14 @@ class Rows:
             yield row, told.encode()
 
     def _whole(self, payload: Json) -> Iterator[tuple[Json, bytes]]:
-        """Rows that stand in an unusual place."""
+        """Rows that were read in one piece."""
+        self._count(payload)
         for row in rows_of(payload, self._record):
-            yield row, json.dumps(row).encode()
+            yield row, _text(row)
+
+    def _count(self, around: Json) -> None:
+        total = around.get("total") if isinstance(around, dict) else None
+        self.total = total if isinstance(total, int) else None
 
     def _items(self, end: str) -> Iterator[None]:
         """Stand before each item in turn, and behind the bracket *end* after the last one."""
@@ -125,6 +135,13 @@ class Rows:
 
     def _wrong(self, what: str) -> ValueError:
         return ValueError(f"{what}, {len(self._text) - self._at} characters before the end")
+
+
+def _text(row: Json) -> bytes:
+    try:
+        return dumps(row)
+    except InvalidRequestError:  # nested more deeply than orjson writes, though not than it reads
+        return json.dumps(row).encode()
 
 
 def _no_constant(name: str) -> Json:
