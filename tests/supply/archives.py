@@ -20,7 +20,7 @@ _SDIST = re.compile(
     PKG-INFO | pyproject\.toml | \.gitignore | README\.md | CHANGELOG\.md | LICENSE | zensical\.toml
     | nugen_async/ (?: [a-z0-9_]+/ )* (?: [a-z0-9_]+\.py | py\.typed )
     | tests/ (?: [a-z0-9_]+/ )* [a-z0-9_]+ \. (?: py | json | jsonl | yaml | csv | md )
-    | benchmarks/ (?: [a-z0-9_]+/ )* [a-z0-9_]+ \. (?: py | md | png | json )
+    | benchmarks/ (?: [a-z0-9_]+/ )* [a-z0-9_]+ \. (?: py | md | png | svg | json )
     | docs/ (?: [a-z0-9-]+/ )* \.?[a-z0-9-]+ \. (?: md | css | py | png | svg )
     """,
     re.VERBOSE,
