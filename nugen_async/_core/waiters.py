@@ -97,7 +97,7 @@ class Terms(Generic[J]):
     """One caller: what it asked for, and where its news goes; all jobs of one `wait_many` share it.
 
     `key` is the one job it is about, None for many. `order` is the newest request that had gone out when the
-    caller registered: only later ones tell it anything. `listens` says whether changes are passed on.
+    caller registered: only later ones tell it anything.
     """
 
     __slots__ = ("key", "limits", "order", "policy", "started", "wait")
