@@ -157,7 +157,7 @@ class JournalFile:
         except JournalError as failed:
             error = failed
         except Exception as failed:  # noqa: BLE001 # whoever asked gets it; the thread serves others, too
-            error = JournalError(path=str(self.path), reason=f"it cannot be written: {failed}")
+            error = JournalError(path=str(self.path), reason=f"it cannot be used: {failed}")
         if error is not None:
             with contextlib.suppress(sqlite3.Error):
                 db.execute("ROLLBACK")
@@ -198,6 +198,12 @@ class JournalFile:
             kind = JournalLockedError if locked else JournalError
             reason = "another program is writing to it" if locked else f"it is torn: {error}"
             raise kind(path=str(self.path), reason=reason) from error
+        except (
+            ValueError,
+            TypeError,
+            LookupError,
+        ) as error:  # bytes that are no text, a lease of no owner
+            raise self._not(f"it is torn: {error}") from error
         except OSError as error:
             raise JournalError(path=str(self.path), reason=error.strerror or str(error)) from error
         return db

@@ -147,6 +147,10 @@ def newer(path: Path) -> None:
     db.close()
 
 
+def no_text_in_its_schema(path: Path) -> None:
+    path.write_bytes(path.read_bytes().replace(b"CREATE TABLE meta", b"CREATE \xe4ABLE meta"))
+
+
 @pytest.mark.parametrize(
     ("harm", "said"),
     [
@@ -155,6 +159,7 @@ def newer(path: Path) -> None:
         (text, "not a journal"),
         (foreign, "another program's"),
         (newer, r"newer version \(schema 99"),
+        (no_text_in_its_schema, "torn"),
     ],
 )
 @pytest.mark.parametrize("watch", [False, True])
@@ -165,6 +170,17 @@ async def test_a_file_that_cannot_be_used_is_told_and_stays_as_it_was(
     before = digest(filled)
     with pytest.raises(JournalError, match=said):
         await Journal.open(filled, watch=watch)
+
+    assert digest(filled) == before
+
+
+async def test_a_lease_that_names_nobody_is_told_and_stays(filled: Path) -> None:
+    with sqlite3.connect(filled) as db:
+        db.execute("INSERT INTO lease VALUES (1, '{}', 0)")
+    db.close()
+    before = digest(filled)
+    with pytest.raises(JournalError, match="torn"):
+        await Journal.open(filled)
 
     assert digest(filled) == before
 
