@@ -223,9 +223,13 @@ class Looks(Generic[J]):
             count, before, each = 0, len(met), iter(rows)
             while slice_ := list(islice(each, _SLICE)):
                 count += len(slice_)
-                named = [(row_id(row, record), row, told) for row, told in slice_]
-                known = [_Row(name, row, told) for name, row, told in named if name is not None]
-                met.update(row.name for row in known)
+                known = [
+                    _Row(name, row, told)
+                    for row, told in slice_
+                    if (name := row_id(row, record)) is not None
+                ]
+                if facts.limit is not None:
+                    met.update(row.name for row in known)
                 yield known, seen, order
             total = rows.total
             facts = agenda.listing = facts.seen_page(count, size, offset=offset, total=total)
