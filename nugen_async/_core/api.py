@@ -33,6 +33,7 @@ from .wire import Call, Contract, Effect, Json, Response
 
 T = TypeVar("T")
 
+_NAMES = ("name", "agent_name", "alignment_name", "benchmark_name", "evaluation_name", "files")
 _LONG = 64 * 1024
 """Bytes of an answer from which on it is read in slices; to read so many takes about 0.5 ms."""
 
@@ -261,29 +262,38 @@ def _of_the_route(error: NugenError) -> bool:
 
 
 def _unknown(call: Call[Any], error: NugenError, started: datetime) -> CreateOutcomeUnknownError:
-    body = (
-        call.json if call.json is not None else {p.name: p.value or p.filename for p in call.parts}
-    )
-    token = body.get("workflow_id") if isinstance(body, dict) else None
-    name = next(
-        (
-            body[k]
-            for k in ("name", "alignment_name", "benchmark_name", "evaluation_name")
-            if k in body
-        ),
-        None,
-    )
+    body = _told(call)
     return CreateOutcomeUnknownError(
         method=call.method,
         url=getattr(error, "url", ""),
-        kind=call.noun.rstrip("s"),
+        kind=call.noun.rstrip("s").replace("_", " "),
         body=body,
-        token=token,
+        token=body.get("workflow_id"),
         started=started.isoformat(),
         ended=datetime.now(UTC).isoformat(),
-        look_for=f"one named {name!r}" if name else f"one like {json.dumps(body, default=str)}",
+        look_for=_marks(body),
         reason=str(error),
     )
+
+
+def _told(call: Call[Any]) -> dict[str, Json]:
+    """What a create asked for; of the files in a form only their names."""
+    if call.json is not None:
+        return dict(call.json)
+    fields: dict[str, list[str]] = {}
+    for part in call.parts:
+        fields.setdefault(part.name, []).append(part.value or part.filename or "")
+    return {name: told if len(told) > 1 else told[0] for name, told in fields.items()}
+
+
+def _marks(body: Mapping[str, Json]) -> str:
+    """By what the thing made of *body* is known; empty where it has no marks."""
+    named = next((body[key] for key in _NAMES if body.get(key)), None)
+    if isinstance(named, list):
+        return f"those named {', '.join(map(repr, named))}"
+    if named is not None:
+        return f"one named {named!r}"
+    return f"one like {json.dumps(body, default=str)}" if body else ""
 
 
 @contextlib.contextmanager

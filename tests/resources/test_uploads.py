@@ -13,6 +13,7 @@ import pytest
 from nugen_async import Nugen, SeekrFlow, Upload
 from nugen_async.errors import (
     ConflictError,
+    CreateOutcomeUnknownError,
     DecodeError,
     InvalidRequestError,
     JobFailedError,
@@ -205,6 +206,22 @@ async def test_a_document_just_uploaded_is_looked_at_as_any_job_just_begun() -> 
         await document.wait_until_ready()
         sent, *looks = sim.log
     assert 5 <= looks[0].at - sent.at <= 26
+
+
+async def test_a_lost_answer_to_an_upload_names_every_file() -> None:
+    async with canned(b"", status=502) as server, Nugen("k", base_url=server.url) as nugen:
+        with pytest.raises(CreateOutcomeUnknownError) as lost:
+            await nugen.documents.upload([Upload("a.txt", b"x"), Upload("b.txt", b"y")])
+    assert lost.value.body == {"files": ["a.txt", "b.txt"]}
+    assert "Look for those named 'a.txt', 'b.txt' before" in str(lost.value)
+
+
+async def test_a_start_whose_answer_is_lost_has_no_marks_to_look_for() -> None:
+    async with canned(b"", status=502) as server, SeekrFlow("k", base_url=server.url) as seekr:
+        with pytest.raises(CreateOutcomeUnknownError) as lost:
+            await seekr.data_jobs.start("dj-1")
+    assert lost.value.look_for == ""
+    assert "whether the data job was created" in str(lost.value)
 
 
 async def test_an_answer_with_another_number_of_ids_is_an_error() -> None:
