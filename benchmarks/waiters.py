@@ -14,7 +14,7 @@ from typing import Any
 
 import attrs
 
-from ._measure import Report, Spread, command, installed, interleaved, plot, ratios
+from ._measure import Report, Spread, command, installed, interleaved, ratios
 from ._server import alignment, serving
 from ._worker import Run, Worker, worker
 
@@ -343,11 +343,6 @@ def _bytes(report: Report, *, quick: bool) -> None:
         f"awaited one by one, {size:,}", found["ours, awaited one by one"][size], 1500, " B"
     )
     report.goal(f"in `wait_many`, {size:,}", found["ours, in `wait_many`"][size], 500, " B")
-    curves = {
-        name: [(size, spread.middle) for size, spread in by_size.items()]
-        for name, by_size in found.items()
-    }
-    plot("waiters", curves, x="waiters", y="bytes a waiter", quick=quick)
 
 
 def _looks(report: Report, *, quick: bool) -> None:
