@@ -156,13 +156,13 @@ class Batch:
         Raises `InvalidRequestError` before anything is sent, for files that are missing, keys that come
         twice or stood for another workflow; `BatchStoppedError` when the policy ended the run.
         """
-        if at_once < 1:
-            raise InvalidRequestError(f"at_once must be at least 1, not {at_once}")
+        if not isinstance(at_once, int) or at_once < 1:
+            raise InvalidRequestError(f"at_once must be a whole number from 1 on, not {at_once!r}")
         if policy not in ("all", "fail_fast") and not _is_share(policy):
             raise InvalidRequestError(
                 f'policy is "all", "fail_fast" or a share from 0 to 1, not {policy!r}'
             )
-        if timeout is not None and not timeout >= 0:
+        if timeout is not None and (not isinstance(timeout, int | float) or not timeout >= 0):
             raise InvalidRequestError(f"a timeout is None or not negative, not {timeout!r}")
         terms = Terms(
             on_step=on_step,

@@ -359,6 +359,12 @@ class JobUnreachableError(JobError):
     last: NugenError | None = Factory(lambda: None)
 
     def __str__(self) -> str:
+        if isinstance(self.last, NotFoundError):
+            return (
+                f"the server knows no {self._name} ({self.failures} looks in a row failed,"
+                f" the last: {self.last}); it may have been deleted: check the id, and that the key"
+                " belongs to the same account"
+            )
         return (
             f"the state of {self._name} cannot be learned ({self.failures} looks failed in a row,"
             f" the last: {self.last}); the job may go on: resume with the token of this error"

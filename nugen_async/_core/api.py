@@ -254,6 +254,8 @@ def _means_none(call: Call[Any], error: APIStatusError) -> bool:
     """Whether a 404 is the service's way to say that there are none."""
     if not call.empty_on_404 or error.status != 404:  # noqa: PLR2004 # Not Found
         return False
+    if error.detail is None and error.body.strip():
+        return False  # some proxy's page
     return call.alternative is None or not interpret.route_is_missing(error)
 
 

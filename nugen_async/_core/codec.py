@@ -16,7 +16,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar, Union, cast, get_args, get_origin
 
 import attrs
-from attrs import frozen
 
 from ..errors import DecodeError, InvalidRequestError
 from . import tolerance
@@ -38,7 +37,6 @@ __all__ = [
     "FAST",
     "dumps",
     "loads",
-    "peek",
     "row_id",
     "rows_of",
     "seen_as",
@@ -134,22 +132,12 @@ def steps(
         raise DecodeError(problems=(_TOO_DEEP,)) from None
 
 
-@frozen
-class Glance:
-    """What an unread row says about its job: enough to see whether anything changed."""
-
-    status: str = ""
-    progress: Json = None
-    eta: Json = None
-
-
-_PROGRESS = ("progress", "processing_progress", "questions_completed")
-_ETA = ("eta_seconds", "eta_minutes", "estimated_completion", "estimated_completion_at")
-
-
 def row_id(row: Json, into: type[Any]) -> str | None:
     """The id of a row that is to become *into*, without reading the rest; None when it has none."""
-    for value in _plan(into).values(row, "id"):
+    plan = _plan(into)
+    if row.__class__ is dict and (usual := row.get(plan.id)).__class__ is str:
+        return cast("str", usual)
+    for value in plan.values(row, "id"):
         try:
             return tolerance.text(Seen(value))
         except Impossible:
@@ -163,24 +151,6 @@ def rows_of(payload: Json, into: type[Any]) -> list[Json]:
         return _rows(Seen(payload), _plan(into))[1]
     except Impossible as wrong:
         raise DecodeError(problems=wrong.problems) from None
-
-
-def peek(row: Json, into: type[Any]) -> Glance:
-    """The raw status, progress and estimate of a row, without reading the rest."""
-    plan = _plan(into)
-    status = _first(plan, row, ("status",))
-    return Glance(
-        status if isinstance(status, str) else "",
-        _first(plan, row, _PROGRESS),
-        _first(plan, row, _ETA),
-    )
-
-
-def _first(plan: Plan[Any], row: Json, names: tuple[str, ...]) -> Json:
-    value = next((v for name in names for v in plan.values(row, name)), None)
-    while isinstance(value, list):
-        value = value[0] if value else None
-    return None if isinstance(value, dict) else value
 
 
 def _plan(record: type[T]) -> Plan[T]:

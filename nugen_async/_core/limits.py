@@ -7,8 +7,10 @@ from attrs import define, frozen
 
 def check_timeout(timeout: float | None) -> None:
     """Raise ValueError unless *timeout* is None (no limit) or a number that is not negative."""
-    if timeout is not None and not timeout >= 0:
-        raise ValueError(f"a timeout is None or not negative, not {timeout!r}")
+    if timeout is None:
+        return
+    if not isinstance(timeout, int | float) or not timeout >= 0:
+        raise ValueError(f"a timeout is None or seconds from 0 on, not {timeout!r}")
 
 
 def margin(timeout: float, latency: float) -> float:

@@ -129,6 +129,7 @@ class Plan(Generic[R]):
         self.fields = tuple(Field.of(a, readers) for a in ours if a.name not in _OWN)
         self._named = {f.name: f for f in self.fields}
         self.wires = frozenset(f.wire for f in self.fields)
+        self.id = self._named["id"].wire if "id" in self._named else ""
         self._own = frozenset(a.name for a in ours if a.name in _OWN)
         self._claims = self._claimed()
         self._wrapper_expected: bool = getattr(record, "wrapped", False)

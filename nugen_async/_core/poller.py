@@ -170,8 +170,10 @@ class Poller(Generic[J]):
             check_timeout(timeout)
         except ValueError as error:
             raise InvalidRequestError(str(error)) from None
-        if stalled_after is not None and not stalled_after > 0:
-            raise InvalidRequestError(f"stalled_after must be positive, not {stalled_after!r}")
+        if stalled_after is not None and (
+            not isinstance(stalled_after, int | float) or not stalled_after > 0
+        ):
+            raise InvalidRequestError(f"stalled_after is seconds above 0, not {stalled_after!r}")
         limited = timeout is not None or stalled_after is not None
         return Limits(timeout, stalled_after) if limited else None
 

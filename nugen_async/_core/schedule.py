@@ -160,10 +160,11 @@ def as_schedule(value: Schedule | DelayFactory | float | None) -> Schedule:
         return value
     if callable(value):
         return Schedule.from_generator(value)
-    seconds = float(value)
-    if not 0 < seconds < math.inf:
-        raise ValueError(f"an interval must be positive and finite, not {value!r}")
-    return Schedule.from_generator(lambda: iter((seconds,)))
+    if not isinstance(value, int | float) or not 0 < value < math.inf:
+        raise ValueError(
+            f"a schedule is positive and finite seconds, or a generator's function, not {value!r}"
+        )
+    return Schedule.from_generator(lambda: iter((float(value),)))
 
 
 DEFAULT = Schedule()

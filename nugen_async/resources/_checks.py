@@ -23,6 +23,13 @@ def optional_text(name: str, value: object) -> str | None:
     return None if value is None else text(name, value)
 
 
+def maybe_text(name: str, value: object) -> str | None:
+    """*value*, which must be None or text; a blank one empties the field."""
+    if not isinstance(value, str | None):
+        raise InvalidRequestError(f"{name} must be text, not {type(value).__name__}")
+    return value
+
+
 def texts(name: str, values: object, *, at_least: int = 1) -> list[str]:
     """*values* as a list of texts that are not blank; one text alone is a mistake, not a list."""
     if isinstance(values, str | bytes | Mapping) or not isinstance(values, Iterable):

@@ -153,7 +153,7 @@ class Agents(Collection):
         """Change what is given and leave the rest (update-agent)."""
         fields = {
             "agent_name": _checks.optional_text("agent_name", agent_name),
-            "agent_description": agent_description,
+            "agent_description": _checks.maybe_text("agent_description", agent_description),
             "model": _checks.optional_text("model", model),
             **_settings(max_tokens, temperature, instructions, demonstrations),
         }

@@ -175,7 +175,7 @@ class Alignments(JobCollection[Alignment]):
             "document_ids": _checks.texts("document_ids", document_ids),
             "workflow_id": _checks.optional_text("workflow_id", workflow_id),
             "benchmark_id": _checks.optional_text("benchmark_id", benchmark_id),
-            "description": description,
+            "description": _checks.maybe_text("description", description),
         }
         call = self._call("create", Alignment, json=fields, effect=Effect.CREATE)
         wanted = Wanted(

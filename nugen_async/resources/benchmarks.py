@@ -14,6 +14,7 @@ from attrs import evolve, field, frozen
 from .._core.codec import dumps, loads, seen_as, structure
 from .._core.page import Page
 from .._core.reconcile import Wanted
+from .._core.schedule import Phase
 from .._core.tolerance import ErrorText
 from .._core.wire import Call, Contract, Effect, Part, Route, Routes
 from ..errors import ConflictError, DecodeError, InvalidRequestError
@@ -157,7 +158,7 @@ class Benchmarks(JobCollection[Benchmark]):
         form = {
             "name": _checks.text("name", name),
             "document_id": _checks.text("document_id", document_id),
-            "description": description,
+            "description": _checks.maybe_text("description", description),
         }
         try:
             return await self._send(self._upload(rows, form))
@@ -196,7 +197,7 @@ class Benchmarks(JobCollection[Benchmark]):
         return self._call("list", Page[Benchmark])
 
     def _complete(self, job: Benchmark) -> bool:
-        return not job.phase.ended or bool(job.reason) or job.phase is job.phase.READY
+        return not job.phase.ended or bool(job.reason) or job.phase is Phase.READY
 
 
 def _from_file(path: Path) -> list[QuestionLike]:

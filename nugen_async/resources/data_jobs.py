@@ -234,7 +234,7 @@ class DataJobs(JobCollection[DataJob]):
         """Have a system prompt written for instructions."""
         fields = {
             "instructions": _checks.text("instructions", instructions),
-            "document_summary": document_summary,
+            "document_summary": _checks.maybe_text("document_summary", document_summary),
         }
         call = self._call("generate_system_prompt", SystemPrompt, json=fields, effect=Effect.ONCE)
         return (await self._send(call)).system_prompt

@@ -14,10 +14,8 @@ from attrs import field, frozen
 
 from nugen_async._core import codec
 from nugen_async._core.codec import (
-    Glance,
     dumps,
     loads,
-    peek,
     row_id,
     rows_of,
     seen_as,
@@ -355,15 +353,12 @@ def test_rows_are_read_in_slices() -> None:
     assert page.items == structure(body, Page[Thing]).items
 
 
-def test_a_row_is_peeked_at_without_reading_it() -> None:
+def test_the_id_of_a_row_is_told_without_reading_it() -> None:
     row = {"thing_id": 4, "state": ["x"], "progress": "3/10"}
     assert row_id(row, Thing) == "4"
     assert row_id({"data": {"id": "a"}}, Thing) == "a"
     assert row_id({"id": {}}, Thing) is None
     assert row_id("a", Thing) == "a"
-    assert peek(row, Thing) == Glance("x", "3/10", None)
-    assert peek({"progress": {"deep": 1}}, Thing) == Glance()
-    assert peek("a", Thing) == Glance()
 
 
 def test_anything_is_nothing_where_nothing_is_asked() -> None:

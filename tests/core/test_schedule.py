@@ -318,7 +318,7 @@ def test_a_schedule_may_be_none_a_number_a_callable_or_itself() -> None:
 
 @pytest.mark.parametrize("value", [0, -1, math.nan, math.inf])
 def test_an_interval_must_make_sense(value: float) -> None:
-    with pytest.raises(ValueError, match="interval"):
+    with pytest.raises(ValueError, match="positive and finite"):
         as_schedule(value)
 
 

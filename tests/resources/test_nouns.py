@@ -227,6 +227,8 @@ EARLY: list[Wrong] = [
     lambda n: n.alignments.create(
         name="n", base_model="b", document_ids=["d"], description=object()
     ),
+    lambda n: n.alignments.create(name="n", base_model="b", document_ids=["d"], description=5),
+    lambda n: n.agents.update("a", agent_description=5),
 ]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from attrs import frozen
 
-from nugen_async import Nugen, SeekrFlow, Upload
+from nugen_async import NotFoundError, Nugen, SeekrFlow, Upload
 from nugen_async._core.api import in_slices
 from nugen_async._core.codec import SLICE
 from nugen_async._core.page import Page
@@ -763,6 +763,15 @@ async def test_a_listing_is_awaited_for_a_page_and_iterated_for_rows() -> None:
         assert isinstance(await listing, Page)
         assert [row.id async for row in listing] == ["a", "b"]
         assert len(server.asked) == 2
+
+
+async def test_a_404_that_is_some_proxys_page_is_not_taken_for_none() -> None:
+    async with (
+        canned(body=b"<html>no such site</html>", status=404) as server,
+        Nugen("k", base_url=server.url) as client,
+    ):
+        with pytest.raises(NotFoundError):
+            await client.models.list_aligned()
 
 
 async def test_an_empty_list_of_models_is_no_error() -> None:
