@@ -157,7 +157,9 @@ class Batch:
         twice or stood for another workflow; `BatchStoppedError` when the policy ended the run.
         """
         if not isinstance(at_once, int) or at_once < 1:
-            raise InvalidRequestError(f"at_once must be a whole number from 1 on, not {at_once!r}")
+            raise InvalidRequestError(
+                f"at_once must be a whole number of at least 1, not {at_once!r}"
+            )
         if policy not in ("all", "fail_fast") and not _is_share(policy):
             raise InvalidRequestError(
                 f'policy is "all", "fail_fast" or a share from 0 to 1, not {policy!r}'

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import signal
 
 pytest_plugins = ["nugen_async.testing", "tests.security.canary"]
@@ -15,3 +16,9 @@ asyncio.set_event_loop(None)
 # start, to ignore Ctrl-C; the tests of Ctrl-C need it to be heard.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish() -> None:
+    """What is there before the first test stays: no collection of garbage need look at it again."""
+    gc.collect()
+    gc.freeze()

@@ -122,6 +122,7 @@ async def test_outcomes_of_waits_show_themselves() -> None:
     assert "502 Bad Gateway" in out.getvalue().splitlines()[-1]
 
 
+@pytest.mark.browser
 @pytest.mark.looptime(False)
 @pytest.mark.filterwarnings("default")
 def test_a_real_notebook_awaits_and_shows_progress_in_one_place() -> None:

@@ -142,11 +142,11 @@ def _yaml(text: str, mistakes: list[Mistake]) -> Iterator[Row]:
     except ImportError as error:
         raise ConfigurationError("YAML needs PyYAML: pip install 'nugen-async[yaml]'") from error
     try:
+        loader = yaml.SafeLoader(text)
+        root = loader.get_single_node()  # refuses what is too deep, which the events below do not
         if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text, yaml.SafeLoader)):
             mistakes.append(Mistake(1, "", "aliases (*name) are not taken; use defaults:"))
             return
-        loader = yaml.SafeLoader(text)
-        root = loader.get_single_node()
     except (yaml.YAMLError, RecursionError) as error:
         mistakes.append(_not_yaml(error, 1))
         return

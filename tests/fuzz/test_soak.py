@@ -9,7 +9,7 @@ import pytest
 from ..cases import NIGHTLY
 from .soak import live
 
-COUNT = 10_000 if NIGHTLY else 300
+COUNT = 10_000 if NIGHTLY else 150
 
 
 async def test_the_book_and_the_outcomes_agree_and_nothing_is_left(

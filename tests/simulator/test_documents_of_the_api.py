@@ -134,7 +134,7 @@ def test_the_simulator_does_what_is_known_of_the_plural_contract() -> None:
         raw["components"]["parameters"][kind]["examples"] = examples
     with serving(world) as simulator:
         # Whether a sound request is taken depends on the state of what it names.
-        off, cases = ["positive_data_acceptance"], 60 if NIGHTLY else 8
+        off, cases = ["positive_data_acceptance"], 60 if NIGHTLY else 5
         assert broken(raw, simulator, "Bearer key", off=off, cases=cases) == []
         answered = {entry.operation for entry in simulator.log.requests(status=200)}
     declared = {each["operationId"] for path in raw["paths"].values() for each in path.values()}
