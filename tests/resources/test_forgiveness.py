@@ -29,7 +29,7 @@ from nugen_async.resources.models import AlignedModel, BaseModel, Deployment, Un
 from nugen_async.resources.seekr_files import File, FileCheck
 from nugen_async.resources.training_pairs import OutputFile, TrainingPairsJob
 
-from ..cases import decoder_cases
+from ..cases import NIGHTLY, decoder_cases
 from .test_examples import ANSWERS, EXAMPLES
 
 RECORDS: list[type[Any]] = [
@@ -234,7 +234,7 @@ def test_any_json_is_a_record_or_a_decode_error(body: Any, record: type[Any], ab
 
 
 @given(st.binary() | ANYTHING.map(lambda body: repr(body).encode("utf-8", "surrogatepass")))
-@settings(decoder_cases())
+@settings(decoder_cases(), max_examples=20_000 if NIGHTLY else 400)
 def test_any_bytes_are_json_or_a_decode_error(body: bytes) -> None:
     made = attempted(lambda: loads(body))
     assert not isinstance(made, DecodeError) or made.problems
