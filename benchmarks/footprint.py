@@ -41,6 +41,10 @@ def main(*, quick: bool) -> None:
     # Compiled code is what users import: all of it is compiled anew, into a place of our own.
     with tempfile.TemporaryDirectory() as cache:
         _measure(report, statements, cache, quick=quick)
+    report.say(
+        "Nouns are imported when a client is made, cattrs when the first record is read. With 300 modules the"
+        " statement cost 1.23; long modules were split into 313 since."
+    )
     report.write(quick=quick)
 
 

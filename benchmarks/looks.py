@@ -80,6 +80,14 @@ def main(*, quick: bool) -> None:
     report.say(
         "Rows that nobody watches are not structured: the last two lines pay for their JSON only."
     )
+    report.say(
+        "Where the goal is missed: one request for the list, sent after a second's rest, costs 1.0 to 1.5 ms"
+        " of CPU whatever it brings (1 ms of it the first `send` of a loop that slept); a hundred jobs share"
+        " that, a thousand do not feel it. A row costs 10 us with orjson, 13 without: its JSON, its text"
+        " compared with that of the last look, and the decision when to look next. Row by row, with no"
+        " structure kept for a running job, it took 13 with orjson too; short lists are now read in one"
+        " piece."
+    )
     report.write(quick=quick)
 
 
