@@ -20,5 +20,7 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_collection_finish() -> None:
     """What is there before the first test stays: no collection of garbage need look at it again."""
+    import hypothesis  # noqa: F401, PLC0415 # it looks for what refers to a generator, and sees nothing frozen
+
     gc.collect()
     gc.freeze()
