@@ -21,7 +21,7 @@ _SDIST = re.compile(
     | nugen_async/ (?: [a-z0-9_]+/ )* (?: [a-z0-9_]+\.py | py\.typed )
     | tests/ (?: [a-z0-9_]+/ )* [a-z0-9_]+ \. (?: py | json | jsonl | yaml | csv | md )
     | benchmarks/ (?: [a-z0-9_]+/ )* [a-z0-9_]+ \. (?: py | md | png | svg | json )
-    | docs/ (?: [a-z0-9-]+/ )* \.?[a-z0-9-]+ \. (?: md | css | py | png | svg )
+    | docs/ (?: [a-z0-9-]+/ )* \.?[a-z0-9_-]+ \. (?: md | css | py | png | svg )
     """,
     re.VERBOSE,
 )
