@@ -8,6 +8,10 @@ from typing import ClassVar
 from attrs import define, field
 
 
+_SMALLEST, _LARGEST = 1e-6, 1e9
+"""Nonsense beyond these would make what is said of the others overflow."""
+
+
 @define
 class Lognormal:
     """What some positive numbers are like: running, in constant space, the last twenty counting most."""
@@ -25,7 +29,7 @@ class Lognormal:
             return
         self.count += 1
         gain = max(1 / self.count, 0.05)
-        off = math.log(value) - self._log
+        off = math.log(min(max(value, _SMALLEST), _LARGEST)) - self._log
         self._log += gain * off
         self._spread = (1 - gain) * (self._spread + gain * off * off)
 

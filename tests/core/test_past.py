@@ -40,3 +40,11 @@ def test_errors_of_20_percent_are_covered() -> None:
     least, most = past.between(1000.0)
     assert 1000 / 1.25 < least < 1000 / 1.15
     assert 1000 / 0.88 < most < 1000 / 0.75
+
+
+def test_nonsense_makes_nothing_overflow() -> None:
+    past = Past()
+    for seconds, estimated in [(1e300, 1e-5), (1e-300, 1e300), (1.0, 1e-300), (1e300, 1.0), (1, 1)]:
+        past.learn(seconds, estimated)
+    least, most = past.between(1e7)
+    assert 0 <= least <= most < float("inf")
