@@ -7,7 +7,6 @@ from typing import ClassVar
 
 from attrs import define, field
 
-
 _SMALLEST, _LARGEST = 1e-6, 1e9
 """Nonsense beyond these would make what is said of the others overflow."""
 
