@@ -18,8 +18,8 @@ from .codec import FAST, dumps, loads, rows_of
 from .wire import Json
 
 _BOM = b"\xef\xbb\xbf"
-_SHORT = 512 * 1024
-"""Bytes that orjson reads in a millisecond, five times as fast as row by row."""
+_SHORT = 1024 * 1024
+"""Bytes that orjson reads in a few milliseconds, five times as fast as row by row."""
 _CUT = 64 * 1024
 """Characters read before the text is cut behind them; at least a quarter of it, so that a long one is copied
 three times and no more."""
