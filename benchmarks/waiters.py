@@ -247,9 +247,9 @@ async def waking_poller(count: int) -> AsyncGenerator[Run]:
 
         async def run(seconds: float) -> dict[str, float]:
             before = still.looks
-            await asyncio.sleep(seconds)
-            while still.looks == before:  # a short run may lie between two looks
-                await asyncio.sleep(0.1)
+            await asyncio.sleep(
+                max(seconds, 2 * _RHYTHM)
+            )  # a shorter one may lie between two looks
             return {"wakes": (still.looks - before) * count}
 
         yield run
