@@ -416,8 +416,7 @@ def _hours(report: Report, *, quick: bool) -> None:
     report.table(["estimates", "requests", "all, s", "simulator and sockets, s"], rows)
     report.say(
         "Where it is missed: a third is the simulator and its sockets; the rest is 63,000 rows read and"
-        " decided on, and a thousand ends confirmed one by one. It was 2.67 s while rows were read one at a"
-        " time and their ids through the forgiving reader."
+        " decided on, and a thousand ends confirmed one by one."
     )
 
 
