@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TypeGuard
 
 from attrs import field, frozen
+
+try:
+    import orjson
+except ImportError:  # the extra `fast` is not installed
+    orjson = None  # type: ignore[assignment]
 
 if TYPE_CHECKING:
     from .book import Book
@@ -23,6 +29,16 @@ def is_object(value: Any) -> TypeGuard[dict[str, Any]]:
 def is_array(value: Any) -> TypeGuard[list[Any]]:
     """Whether a JSON value is an array."""
     return isinstance(value, list)
+
+
+def as_json(value: Any) -> bytes:
+    """*value* as JSON; what UTF-8 or orjson cannot say is written with escapes."""
+    try:
+        if orjson is not None:
+            return orjson.dumps(value)
+        return json.dumps(value, separators=(",", ":"), ensure_ascii=False).encode()
+    except (TypeError, ValueError):
+        return json.dumps(value, separators=(",", ":")).encode()
 
 
 @frozen(kw_only=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 from .exchange import Generation, is_array, is_object
@@ -93,8 +94,10 @@ def serving_word(generation: Generation, serving: Serving) -> str:
     return "READY" if serving == "trained" else serving.upper()
 
 
-def stamp(generation: Generation, moment: datetime) -> str:
+@lru_cache(maxsize=1 << 14)
+def stamp(generation: Generation, epoch: datetime, seconds: float) -> str:
     """A time as its generation writes it: zoned, without a zone, or that with a space."""
+    moment = epoch + timedelta(seconds=seconds)
     if generation in ("G1", "G2"):
         return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
     return moment.replace(tzinfo=None).isoformat(

@@ -18,7 +18,7 @@ from typing import Any
 from attrs import define, evolve, field
 
 from .book import Book
-from .exchange import Answer, Ask, Refused, Route, SimRequest, SimResponse
+from .exchange import Answer, Ask, Refused, Route, SimRequest, SimResponse, as_json
 from .faults import Fault, Moment, Rule
 from .limits import RateLimit
 from .log import Entry, Log
@@ -177,7 +177,7 @@ class World(Book):
     def _encoded(self, request: SimRequest, answer: Answer) -> SimResponse:
         if answer.events is not None:
             chunks = tuple(
-                f"data: {each if isinstance(each, str) else json.dumps(each)}\n\n".encode()
+                b"data: %b\n\n" % (each.encode() if isinstance(each, str) else as_json(each))
                 for each in answer.events
             )
             headers = {"Content-Type": "text/event-stream", **answer.headers}
@@ -187,7 +187,7 @@ class World(Book):
         if answer.status == 204:  # noqa: PLR2004 - no content, so no type either
             return SimResponse(status=204, headers=answer.headers)
         raw = answer.raw
-        body = json.dumps(answer.data, separators=(",", ":")).encode() if raw is None else raw
+        body = as_json(answer.data) if raw is None else raw
         response = SimResponse(status=answer.status, headers={**_JSON, **answer.headers}, body=body)
         if len(body) < _WORTH_COMPRESSING or "gzip" not in request.headers.get(
             "accept-encoding", ""

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nugen_async.simulator import Span, Times
+from nugen_async.simulator import Span, Times, exchange
 from nugen_async.simulator.forms import camel, filtered_phases, stamp, task_word, word
 
 Make = Callable[..., Any]
@@ -135,8 +135,25 @@ def test_the_second_generation_numbers_its_upload_tasks(nugen: Make, upload: Mak
     ],
 )
 def test_times(generation: Any, text: str) -> None:
-    moment = datetime.fromisoformat("2026-03-10T10:00:01.5+00:00")
-    assert stamp(generation, moment) == text
+    epoch = datetime.fromisoformat("2026-03-10T10:00:00+00:00")
+    assert stamp(generation, epoch, 1.5) == text
+
+
+@pytest.mark.parametrize("fast", [True, False])
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        ({"name": "Zoë", "n": [1, 2.5, None]}, '{"name":"Zoë","n":[1,2.5,null]}'),
+        ({"name": "\ud800"}, '{"name":"\\ud800"}'),
+        ({"n": 1 << 70}, '{"n":1180591620717411303424}'),
+    ],
+)
+def test_json_is_the_same_with_and_without_orjson(
+    monkeypatch: pytest.MonkeyPatch, value: Any, text: str, *, fast: bool
+) -> None:
+    if not fast:
+        monkeypatch.setattr(exchange, "orjson", None)
+    assert exchange.as_json(value) == text.encode()
 
 
 def test_words() -> None:

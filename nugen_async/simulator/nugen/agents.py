@@ -115,7 +115,7 @@ def _row(book: Book, ask: Ask, agent: Agent) -> dict[str, Any]:
         "description": agent.description,
         "base_model": agent.model,
         "base_model_name": base.name if base is not None else agent.model,
-        "created_date": stamp(ask.generation, book.at(agent.created)),
+        "created_date": stamp(ask.generation, book.epoch, agent.created),
         "status": "ACTIVE" if third else "active",
         "creator": book.creator,
         "endpoint": f"https://api.nugen.in/api/v3/agents/run-agents/{agent.name}/run",
@@ -125,7 +125,7 @@ def _row(book: Book, ask: Ask, agent: Agent) -> dict[str, Any]:
         "max_tokens" if third else "max_token": agent.max_tokens,
         "temperature" if third else "uncertainty_threshold": agent.temperature,
         "last_used": (
-            None if agent.last_used is None else stamp(ask.generation, book.at(agent.last_used))
+            None if agent.last_used is None else stamp(ask.generation, book.epoch, agent.last_used)
         ),
         "conversation_saving_enabled": False,
     }

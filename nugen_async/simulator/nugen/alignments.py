@@ -110,7 +110,7 @@ def status(book: Book, ask: Ask) -> Answer:
         return Answer(data=row(book, ask, alignment))
     over = alignment.over(ask.now)
     phase = alignment.phase(ask.now)
-    ended = stamp(ask.generation, book.at(alignment.end)) if over else None
+    ended = stamp(ask.generation, book.epoch, alignment.end) if over else None
     if ask.generation == "G4":
         remaining = alignment.remaining(ask.now)
         return Answer(
@@ -131,7 +131,7 @@ def status(book: Book, ask: Ask) -> Answer:
     told = {
         "status": word(ask.generation, phase),
         "data": row(book, ask, alignment),
-        "start_time": stamp(ask.generation, book.at(alignment.created)),
+        "start_time": stamp(ask.generation, book.epoch, alignment.created),
         "end_time": ended,
     }
     return Answer(data=told)
@@ -196,8 +196,8 @@ def _row(book: Book, ask: Ask, alignment: Alignment) -> dict[str, Any]:
         "evaluation_id": alignment.evaluation_id if evaluated else None,
         "model_id": alignment.model_id if named else None,
     }
-    ended = stamp(generation, book.at(alignment.end)) if alignment.over(now) else None
-    created = stamp(generation, book.at(alignment.created))
+    ended = stamp(generation, book.epoch, alignment.end) if alignment.over(now) else None
+    created = stamp(generation, book.epoch, alignment.created)
     if generation == "G4":
         return {
             "alignment_id": alignment.id,
@@ -210,13 +210,13 @@ def _row(book: Book, ask: Ask, alignment: Alignment) -> dict[str, Any]:
             "gpu_training_completed": measured,
             "is_adapter_available": measured,
             "created_at": created,
-            "updated_at": stamp(generation, book.at(min(now, alignment.end))),
+            "updated_at": stamp(generation, book.epoch, min(now, alignment.end)),
             "completed_at": ended,
             **common,
         }
     expected = None
     if alignment.estimate is not None and not alignment.over(now):
-        expected = stamp(generation, book.at(alignment.created + alignment.estimate))
+        expected = stamp(generation, book.epoch, alignment.created + alignment.estimate)
     told: dict[str, Any] = cased(
         generation,
         {

@@ -126,8 +126,8 @@ def status(book: Book, ask: Ask) -> Answer:
             _id_key(ask): benchmark.id,
             "benchmark_name": benchmark.name,
             "status": word(ask.generation, benchmark.phase(ask.now)),
-            "start_time": stamp(ask.generation, book.at(benchmark.started)),
-            "end_time": stamp(ask.generation, book.at(benchmark.end)) if over else None,
+            "start_time": stamp(ask.generation, book.epoch, benchmark.started),
+            "end_time": stamp(ask.generation, book.epoch, benchmark.end) if over else None,
         }
     )
 
@@ -165,8 +165,8 @@ def _row(book: Book, ask: Ask, benchmark: Benchmark) -> dict[str, Any]:
         "status": word(ask.generation, benchmark.phase(ask.seen)),
         "document_ids" if plural else "documents": benchmark.document_ids,
         "n_samples" if plural else "num_questions": benchmark.size,
-        "created_at": stamp(ask.generation, book.at(benchmark.created)),
-        "updated_at": stamp(ask.generation, book.at(latest)),
+        "created_at": stamp(ask.generation, book.epoch, benchmark.created),
+        "updated_at": stamp(ask.generation, book.epoch, latest),
     }
 
 

@@ -87,7 +87,7 @@ def row(book: Book, ask: Ask, document: Document) -> dict[str, Any]:
         "filename": document.filename,
         "type": document.type,
         "size": document.size,
-        "upload_date": stamp(ask.generation, book.at(document.created)),
+        "upload_date": stamp(ask.generation, book.epoch, document.created),
         "status": word(ask.generation, document.phase(ask.seen)),
         "categories": document.categories,
         "uploader": book.creator,

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from random import Random
 from typing import Any
 
 from ..book import Book
 from ..chance import Skill
 from ..checks import Field, array, checked, either, mapping, one_of, query_number, required, text
-from ..exchange import Answer, Ask, Refused, Route
+from ..exchange import Answer, Ask, Refused, Route, as_json
 from ..forms import filtered_phases, stamp, word
 from ..records import Evaluation
 
@@ -63,7 +62,7 @@ def create(book: Book, ask: Ask) -> Answer:
         "model_id": body["model_id"],
         "status": word(ask.generation, "running"),
         "benchmark_id": evaluation.benchmark_id,
-        "created_at": stamp(ask.generation, book.at(ask.now)),
+        "created_at": stamp(ask.generation, book.epoch, ask.now),
         "message": "Evaluation created successfully and queued for execution",
     }
     if ask.generation == "G1":
@@ -96,8 +95,8 @@ def _status(book: Book, ask: Ask, evaluation: Evaluation) -> dict[str, Any]:
         "evaluation_id": evaluation.id,
         "status": word(ask.generation, evaluation.phase(ask.now)),
         "benchmark_id": evaluation.benchmark_id,
-        "start_time": stamp(ask.generation, book.at(evaluation.created)),
-        "end_time": stamp(ask.generation, book.at(evaluation.end)) if over else None,
+        "start_time": stamp(ask.generation, book.epoch, evaluation.created),
+        "end_time": stamp(ask.generation, book.epoch, evaluation.end) if over else None,
     }
     if over:
         return told
@@ -134,7 +133,7 @@ def _results(book: Book, ask: Ask, evaluation: Evaluation) -> dict[str, Any]:
         "status": word(ask.generation, "ready"),
         "method": "eval-compare" if compared else "eval",
         "raw_answers_count": evaluation.total,
-        "completed_at": stamp(ask.generation, book.at(evaluation.ended)),
+        "completed_at": stamp(ask.generation, book.epoch, evaluation.ended),
         "metrics": _metrics(book, evaluation),
     }
     if evaluation.base_id is None:
@@ -190,11 +189,11 @@ def download(book: Book, ask: Ask) -> Answer:
         for number in range(1, min(evaluation.total, _DETAILS) + 1)
     ]
     whole = _results(book, ask, evaluation) | {
-        "created_at": stamp(ask.generation, book.at(evaluation.created)),
+        "created_at": stamp(ask.generation, book.epoch, evaluation.created),
         "detailed_results": answers,
     }
     disposition = f'attachment; filename="evaluation_{evaluation.id}.json"'
-    return Answer(raw=json.dumps(whole).encode(), headers={"Content-Disposition": disposition})
+    return Answer(raw=as_json(whole), headers={"Content-Disposition": disposition})
 
 
 def evaluations(book: Book, ask: Ask) -> Answer:
@@ -232,7 +231,7 @@ def _row(book: Book, ask: Ask, evaluation: Evaluation) -> dict[str, Any]:
         "benchmark_id": evaluation.benchmark_id,
         "status": word(ask.generation, phase),
         "judge_provider": "nugen",
-        "created_at": stamp(ask.generation, book.at(evaluation.created)),
+        "created_at": stamp(ask.generation, book.epoch, evaluation.created),
         "metrics": _metrics(book, evaluation) if phase == "ready" else None,
     }
     if evaluation.error is not None and phase == "failed":

@@ -73,14 +73,14 @@ def row(book: Book, ask: Ask, model: Model, evaluation: Evaluation | None) -> di
         "model_name" if plural else "name": model.name,
         "base_model_id" if plural else "base_model": model.base_model,
         "alignment_project": alignment.name,
-        "created_date": stamp(generation, book.at(model.created)),
+        "created_date": stamp(generation, book.epoch, model.created),
         "status": "READY" if generation == "G3" and failed and serving != "deployed" else state,
         "deployment_status": simple,
         "endpoint": endpoint(model) if serving == "deployed" else "",
         "creator": book.creator,
         "usage_count": model.uses,
         "last_used": (
-            None if model.last_used is None else stamp(generation, book.at(model.last_used))
+            None if model.last_used is None else stamp(generation, book.epoch, model.last_used)
         ),
         "performance_metrics": {
             "accuracy": skill.accuracy,
@@ -110,8 +110,8 @@ def _measured(book: Book, ask: Ask, evaluation: Evaluation) -> dict[str, Any]:
             "domain_violations": skill.domain_violations,
         },
         "raw_answers_count": evaluation.total,
-        "created_at": stamp(ask.generation, book.at(evaluation.created)),
-        "completed_at": stamp(ask.generation, book.at(evaluation.ended)),
+        "created_at": stamp(ask.generation, book.epoch, evaluation.created),
+        "completed_at": stamp(ask.generation, book.epoch, evaluation.ended),
     }
 
 
@@ -187,9 +187,9 @@ def _task(book: Book, ask: Ask, verb: Task) -> Answer:
             "model_id": model.id,
             "status": task_word(ask.generation, verb, phase),
             "result": result,
-            "start_time": stamp(ask.generation, book.at(task.created)),
+            "start_time": stamp(ask.generation, book.epoch, task.created),
             "end_time": (
-                stamp(ask.generation, book.at(task.ended)) if task.over(ask.now) else None
+                stamp(ask.generation, book.epoch, task.ended) if task.over(ask.now) else None
             ),
         }
     )
