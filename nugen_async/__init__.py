@@ -70,8 +70,9 @@ if TYPE_CHECKING:
     from ._core.sinks import OnUpdate
     from ._core.waiters import ScheduleLike
     from .client import Nugen, SeekrFlow
-    from .resources._base import Job, Lifecycle, Resource
+    from .resources._lifecycle import Lifecycle
     from .resources._lists import Listing
+    from .resources._records import Job, Resource
     from .resources._uploads import Content, FileSource, OnProgress, Upload, UploadProgress
     from .resources.agents import Agent, AgentAnswer, AgentMetrics, Agents, AgentTokens, AgentUsage
     from .resources.alignments import Alignment, AlignmentMetrics, Alignments
@@ -244,7 +245,8 @@ _HOMES = {
     "_core.waiters": "ScheduleLike",
     "_client": "RawResponse",
     "client": "Nugen SeekrFlow",
-    "resources._base": "Job Lifecycle Resource",
+    "resources._lifecycle": "Lifecycle",
+    "resources._records": "Job Resource",
     "resources._lists": "Listing",
     "resources._uploads": "Content FileSource OnProgress Upload UploadProgress",
     "resources.agents": "Agent AgentAnswer AgentMetrics AgentTokens AgentUsage Agents",

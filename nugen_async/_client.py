@@ -33,7 +33,8 @@ from ._core.transport import Transport
 from ._core.waiters import ScheduleLike
 from ._core.wire import Contract, Json, Response
 from .errors import ConfigurationError, InvalidRequestError
-from .resources._base import Collection, Job, JobCollection
+from .resources._nouns import Collection, JobCollection
+from .resources._records import Job
 
 P = ParamSpec("P")
 T = TypeVar("T")

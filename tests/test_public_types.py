@@ -12,7 +12,7 @@ from typing import Any
 
 import nugen_async
 from nugen_async import CompletionStream, Nugen, SeekrFlow
-from nugen_async.resources._base import Collection
+from nugen_async.resources._nouns import Collection
 
 MACHINERY = {
     *("bound_to", "changes", "explained", "inner", "poller", "record", "refreshed", "routes"),

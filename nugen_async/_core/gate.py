@@ -42,27 +42,17 @@ class Gate:
 
     async def enter(self, urgency: Urgency) -> None:
         """Take a slot, after those who came before and those who are more urgent."""
-        if not self.enter_now(urgency):
-            turn = self.queue(urgency)
-            try:
-                await turn
-            except asyncio.CancelledError:
-                self.give_up(turn)
-                raise
-
-    def queue(self, urgency: Urgency) -> asyncio.Future[None]:
-        """Stand in the queue: done when a slot was taken. Whoever stops to wait must `give_up`."""
         turn = self._loop.create_future()
         self._queues[urgency].append(turn)
         self._pump()
-        return turn
-
-    def give_up(self, turn: asyncio.Future[None]) -> None:
-        """Leave the queue; a slot that was given in the meantime goes to the next."""
-        if turn.done() and not turn.cancelled():
-            self.leave()
-        else:
-            self._pump()
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            else:
+                self._pump()
+            raise
 
     def leave(self) -> None:
         """Give the slot back."""

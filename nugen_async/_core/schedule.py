@@ -256,8 +256,13 @@ class Watch:
         self.due, self._reason = now + sleep.seconds, sleep.reason
         return sleep
 
+    @property
+    def _policy(self) -> Schedule:
+        """Whose numbers count: the default's, where delays were passed in and raised."""
+        return self.schedule if self.schedule.delays is None else DEFAULT
+
     def _next(self, now: float, hints: Hints, past: Past) -> Sleep:
-        schedule = self.schedule if self.schedule.delays is None else DEFAULT
+        schedule = self._policy
         age = max(0.0, now - self.born)
         blind, ceiling = schedule.blind(age), schedule.ceiling(age)
         if hints.queue_position:
@@ -270,7 +275,7 @@ class Watch:
             return Sleep(blind * self._spread(), Reason.AGE, age)
         least, most = past.between(self.estimated or age)
         if most - least > blind:
-            return self._between(least - age, most - age, age)
+            return self._between(least - age, most - age, blind, ceiling)
         if left > blind:
             self._misses = 0
             seconds = left * schedule.trust
@@ -283,17 +288,14 @@ class Watch:
         seconds = min(blind, max(left / schedule.trust, schedule.floor * 1.5**self._misses))
         return Sleep(seconds, Reason.NEAR, left)
 
-    def _between(self, soonest: float, latest: float, age: float) -> Sleep:
+    def _between(self, soonest: float, latest: float, blind: float, ceiling: float) -> Sleep:
         """The end is *soonest* to *latest* seconds away, and nobody knows where between."""
-        schedule = self.schedule if self.schedule.delays is None else DEFAULT
-        blind = schedule.blind(age)
         if soonest > blind:
-            ceiling = schedule.ceiling(age)
             reason = Reason.NET if soonest > ceiling else Reason.FAR
             return Sleep(min(soonest, ceiling), reason, soonest)
         seconds = blind
         if latest > 0:
-            seconds = min(blind, max(schedule.floor, math.sqrt(_WORTH * (latest - soonest))))
+            seconds = min(blind, max(self._policy.floor, math.sqrt(_WORTH * (latest - soonest))))
         return Sleep(seconds * self._spread(), Reason.SPREAD)
 
     def _left(self, now: float, age: float, hints: Hints) -> float | None:

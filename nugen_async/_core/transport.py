@@ -1,4 +1,4 @@
-"""The only aiohttp request in the package: sessions, connections, time-outs, and foreign errors made ours."""
+"""The only aiohttp request in the package: its turn, its time-outs, and foreign errors made ours."""
 
 from __future__ import annotations
 
@@ -34,8 +34,9 @@ from .codec import dumps
 from .deadline import Deadlines
 from .gate import Gate, Urgency, shared_pace
 from .secret import Masked, eraser
+from .sessions import Sessions
 from .settings import Settings, Timeout
-from .wire import Call, Effect, Response
+from .wire import Call, Response
 
 T = TypeVar("T")
 
@@ -63,17 +64,13 @@ class Transport:
     def __init__(self, settings: Settings, session: aiohttp.ClientSession | None = None) -> None:
         self.settings = settings
         self._base = str(URL(settings.base_url)).rstrip("/")
-        self._given = session
-        self._session: aiohttp.ClientSession | None = session
-        self._fresh: aiohttp.ClientSession | None = session
         self._gate: Gate | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._process: object = None
         key = settings.authorization
         known = {"Authorization": Masked(key.reveal()), **settings.headers}
-        # A session of our own sends them by itself; to merge them anew takes 2 us a request.
-        self._defaults: CIMultiDict[str] = CIMultiDict(known if session is None else {})
-        self._headers: CIMultiDict[str] = CIMultiDict({} if session is None else known)
+        self._sessions = Sessions(settings, known, session)
+        self._headers = self._sessions.headers
         self._json_headers: CIMultiDict[str] = CIMultiDict(
             {**self._headers, "Content-Type": "application/json"}
         )
@@ -123,9 +120,7 @@ class Transport:
         return loop
 
     def _bind(self, loop: asyncio.AbstractEventLoop) -> None:
-        given = self._given
-        if given is not None and getattr(given, "_loop", loop) is not loop:
-            raise ClientStateError("the session passed in belongs to another event loop")
+        self._sessions.check(loop)
         self._loop, self._process = loop, _process
         digest = hashlib.blake2b(
             self.settings.authorization.reveal().encode(), digest_size=16
@@ -133,31 +128,6 @@ class Transport:
         pace = shared_pace(str(URL(self._base).origin()), digest)
         self._gate = Gate(self.settings.connections, pace)
         self._deadlines = Deadlines()
-
-    def _pick(self, effect: Effect) -> aiohttp.ClientSession:
-        """The session for *effect*: a create never goes out on a connection that was idle for long.
-
-        Servers hang up idle connections first, and a create on a dying connection ends as "unknown".
-        """
-        if self.closed:
-            raise ClientClosedError(_CLOSED)
-        if effect is Effect.CREATE:
-            if self._fresh is None:
-                self._fresh = self._new_session(self.settings.create_keepalive)
-            return self._fresh
-        if self._session is None:
-            self._session = self._new_session(self.settings.keepalive)
-        return self._session
-
-    def _new_session(self, keepalive: float) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            headers=self._defaults,
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=keepalive, ttl_dns_cache=300),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            timeout=aiohttp.ClientTimeout(total=None),
-            trace_configs=list(self.settings.trace_configs),
-            middlewares=tuple(self.settings.middlewares),
-        )
 
     async def exchange(
         self,
@@ -178,15 +148,7 @@ class Transport:
         self.open()
         gate = self.gate
         if not gate.enter_now(urgency):
-            if deadline is not None:
-                await self._turn(call, urgency, deadline)
-            else:  # `Gate.enter` without a coroutine of its own: thousands may stand here
-                turn = gate.queue(urgency)
-                try:
-                    await turn
-                except asyncio.CancelledError:
-                    gate.give_up(turn)
-                    raise
+            await (gate.enter(urgency) if deadline is None else self._turn(call, urgency, deadline))
         sent = observe.sending(call, self._base, look=urgency is Urgency.POLL, resends=resends)
         result: Response | NugenError | None = None
         try:
@@ -317,7 +279,9 @@ class Transport:
         headers: Mapping[str, str] | None,
         target: URL | None = None,
     ) -> Coroutine[Any, Any, aiohttp.ClientResponse]:
-        session = self._pick(call.effect)
+        if self.closed:
+            raise ClientClosedError(_CLOSED)
+        session = self._sessions.of(call.effect)
         if call.json is not None:
             data: Any = dumps(call.json)
             sent = self._json_headers
@@ -358,10 +322,7 @@ class Transport:
     async def _close(self, looks: Sequence[asyncio.Task[None]]) -> None:
         await asyncio.gather(*looks, return_exceptions=True)
         self._deadlines.close()
-        mine = [s for s in (self._session, self._fresh) if s is not None and s is not self._given]
-        self._session = self._fresh = None
-        for session in mine:
-            await session.close()
+        await self._sessions.close()
 
 
 @lru_cache

@@ -25,8 +25,6 @@ from .wire import Call
 ScheduleLike = Schedule | DelayFactory | float | None
 """What `schedule=` takes: a policy, a maker of pauses such as ``lambda: backoff.expo()``, or seconds."""
 
-_NOTHING: Mapping[str, Any] = {}
-
 
 class Watched(Protocol):
     """What the poller must know of a snapshot."""
@@ -46,7 +44,7 @@ class Watched(Protocol):
     def hints(self, seen: Seen | None = None) -> Hints: ...  # the job's
     def resume_token(self) -> str: ...  # the job's
     def with_raw(self, raw: Mapping[str, Any]) -> Self: ...  # the job's
-    def stripped(self) -> Self: ...  # the job's
+    def stripped(self, *, shared: bool) -> Self: ...  # the job's
     def succeeded_by(self, newer: Self, seen: Seen) -> Self: ...  # the job's
 
 
@@ -262,10 +260,7 @@ class Subject(Generic[J]):
 
     def shows(self, job: J, told: bytes | None, *, shared: bool) -> None:
         """It looks like *job* now, whose payload is the text *told*; *shared* if others hold it too."""
-        if told is None:
-            self.job = job
-        else:
-            self.job = job.with_raw(_NOTHING) if shared else job.stripped()
+        self.job = job if told is None else job.stripped(shared=shared)
         self._told = told
 
     def shown(self, told: bytes) -> bool:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..client import Nugen
 from ..errors import InvalidRequestError
-from ..resources._base import Job
+from ..resources._records import Job
 from .common import AT_ONCE, DEFAULTS, Common, Files, Names, Waiting, command
 from .follow import follow, started_or_ended
 from .refs import ref_of

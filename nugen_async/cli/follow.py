@@ -15,7 +15,7 @@ from .._core.outcome import Outcome, Ready
 from .._core.schedule import Phase
 from ..client import Nugen, SeekrFlow
 from ..errors import NugenError, printable
-from ..resources._base import Job
+from ..resources._records import Job
 from ..resources.alignments import Alignment
 from ..resources.models import Deployment
 from .board import Board, End

@@ -10,7 +10,7 @@ from typing import Annotated
 from cyclopts import Parameter
 
 from ..errors import NugenError
-from ..resources._base import Job
+from ..resources._records import Job
 from .common import DEFAULTS, LOOK, Common, Patience, command
 from .exits import Exit, overall
 from .follow import Client, Result, complain, made_by, waited

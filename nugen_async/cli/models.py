@@ -9,7 +9,7 @@ from typing import TypeVar
 from rich.text import Text
 
 from ..errors import NugenError, printable
-from ..resources._base import Job
+from ..resources._records import Job
 from ..resources.models import AlignedModel, BaseModel
 from .common import AT_ONCE, DEFAULTS, LOOK, Common, Flag, Names, Waiting, command
 from .exits import Exit, exit_for, overall, sentence_of

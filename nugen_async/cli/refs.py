@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable
 
 from ..errors import InvalidRequestError
-from ..resources._base import Job
+from ..resources._records import Job
 
 SEEKR = "seekrflow"
 

@@ -20,7 +20,7 @@ from .._core.html import bar, text
 from .._core.schedule import Phase
 from ..errors import printable
 from ..report.figures import duration
-from ..resources._base import Job
+from ..resources._records import Job
 
 _MARKS = {
     Phase.READY: "#1d8a4e",

@@ -42,7 +42,7 @@ from ..errors import (
     NugenError,
     printable,
 )
-from ..resources._base import Job
+from ..resources._records import Job
 
 C = TypeVar("C", bound=AbstractAsyncContextManager[Any])
 J = TypeVar("J", bound=Job)

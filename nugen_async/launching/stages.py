@@ -16,7 +16,7 @@ from .._core.reconcile import Wanted, marked
 from .._core.waiters import ScheduleLike
 from ..client import Nugen
 from ..errors import JobFailedError, NugenError, WaitTimeoutError
-from ..resources._base import Job
+from ..resources._records import Job
 from ..resources._uploads import Upload
 from .course import Progress, Record, Step, Verb
 from .files import File, Files

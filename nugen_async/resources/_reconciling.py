@@ -12,7 +12,7 @@ from attrs import evolve, fields
 from .._core.age import server_time
 from .._core.reconcile import OnUnknown, Wanted, judge, pauses, sighted
 from ..errors import CreateOutcomeUnknownError, InvalidRequestError, NugenError
-from ._base import Job
+from ._records import Job
 
 J = TypeVar("J", bound=Job)
 

@@ -12,8 +12,9 @@ from .._core.codec import seen_as
 from .._core.page import Page
 from .._core.wire import Effect, Route, Routes
 from . import _checks
-from ._base import Collection, Resource
 from ._lists import Listing
+from ._nouns import Collection
+from ._records import Resource
 
 _BASE = "/api/v3/agents"
 

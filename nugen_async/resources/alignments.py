@@ -16,10 +16,12 @@ from .._core.schedule import Hints
 from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Route, Routes
 from . import _checks
-from ._base import Job, JobCollection, Lifecycle
+from ._lifecycle import Lifecycle
 from ._lists import Listing
 from ._metrics import BeforeAndAfter
+from ._nouns import JobCollection
 from ._reconciling import reconciled
+from ._records import Job
 
 _ONE = "/api/v3/alignment-project"
 _MANY = "/api/v3/alignment-projects"

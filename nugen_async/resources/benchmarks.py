@@ -19,9 +19,11 @@ from .._core.tolerance import ErrorText
 from .._core.wire import Call, Contract, Effect, Part, Route, Routes
 from ..errors import ConflictError, DecodeError, InvalidRequestError
 from . import _checks
-from ._base import Job, JobCollection, Lifecycle
+from ._lifecycle import Lifecycle
 from ._lists import Listing
+from ._nouns import JobCollection
 from ._reconciling import reconciled
+from ._records import Job
 
 _ONE = "/api/v3/benchmark"
 _MANY = "/api/v3/benchmarks"

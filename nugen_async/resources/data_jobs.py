@@ -17,8 +17,10 @@ from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Route, Routes
 from ..errors import InvalidRequestError
 from . import _checks
-from ._base import Job, JobCollection, Lifecycle, Resource
+from ._lifecycle import Lifecycle
 from ._lists import Listing
+from ._nouns import JobCollection
+from ._records import Job, Resource
 
 _BASE = "/v1/flow/data-jobs"
 _LARGEST_PAGE = 100

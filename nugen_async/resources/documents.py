@@ -17,8 +17,10 @@ from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Part, Route, Routes
 from ..errors import ConflictError, DecodeError, InvalidRequestError, NugenError
 from . import _checks
-from ._base import Job, JobCollection, Lifecycle, Resource
+from ._lifecycle import Lifecycle
 from ._lists import Listing
+from ._nouns import JobCollection
+from ._records import Job, Resource
 from ._uploads import (
     MEGABYTE,
     FileSource,

@@ -18,9 +18,11 @@ from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Json, Route, Routes
 from ..errors import InvalidRequestError
 from . import _checks
-from ._base import Job, JobCollection, Lifecycle, Resource
+from ._lifecycle import Lifecycle
 from ._lists import Listing
+from ._nouns import JobCollection
 from ._reconciling import reconciled
+from ._records import Job, Resource
 
 _BASE = "/api/v3/evaluations"
 _LARGEST_PAGE = 100

@@ -15,7 +15,8 @@ from .._core.interpret import located
 from .._core.wire import Call, Effect, Json, Response, Route, Routes
 from ..errors import APIStatusError, ClientStateError, DecodeError, InvalidRequestError
 from . import _checks
-from ._base import Collection, Resource
+from ._nouns import Collection
+from ._records import Resource
 
 _BASE = "/api/v3/inference"
 

@@ -13,8 +13,10 @@ from .._core.page import Page
 from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Route, Routes
 from . import _checks
-from ._base import Job, JobCollection, Lifecycle
+from ._lifecycle import Lifecycle
 from ._lists import Listing
+from ._nouns import JobCollection
+from ._records import Job
 
 _BASE = "/v1/flow/ingestion"
 

@@ -15,9 +15,11 @@ from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Route, Routes
 from ..errors import BadRequestError, NugenError
 from . import _checks
-from ._base import Collection, Job, JobCollection, Lifecycle, Resource
+from ._lifecycle import Lifecycle
 from ._lists import Listing
 from ._metrics import BeforeAndAfter
+from ._nouns import Collection, JobCollection
+from ._records import Job, Resource
 
 _BASE = "/api/v3/models"
 _DEPLOYMENT = f"{_BASE}/{{id}}/deployment"

@@ -14,8 +14,9 @@ from .._core.codec import seen_as
 from .._core.page import Page
 from .._core.wire import Effect, Part, Route, Routes
 from . import _checks
-from ._base import Collection, Resource
 from ._lists import Listing
+from ._nouns import Collection
+from ._records import Resource
 from ._uploads import (
     MEGABYTE,
     FileSource,

@@ -16,7 +16,7 @@ from nugen_async._core.codec import converter, loads, row_id, rows_of, structure
 from nugen_async._core.page import Page
 from nugen_async._core.plans import Field, Plan
 from nugen_async.errors import DecodeError
-from nugen_async.resources._base import Job
+from nugen_async.resources._records import Job
 from nugen_async.resources.agents import Agent, AgentAnswer, AgentUsage
 from nugen_async.resources.alignments import Alignment
 from nugen_async.resources.benchmarks import Benchmark, Question

@@ -8,7 +8,7 @@ import pytest
 
 from nugen_async._core.codec import structure
 from nugen_async._core.schedule import Hints, Phase
-from nugen_async.resources._base import Job
+from nugen_async.resources._records import Job
 from nugen_async.resources.alignments import Alignment
 from nugen_async.resources.benchmarks import Benchmark
 from nugen_async.resources.data_jobs import DataJob

@@ -16,8 +16,8 @@ from nugen_async._core.api import in_slices
 from nugen_async._core.codec import SLICE
 from nugen_async._core.page import Page
 from nugen_async._core.schedule import Phase
-from nugen_async.resources._base import Collection, JobCollection
 from nugen_async.resources._lists import Listing
+from nugen_async.resources._nouns import Collection, JobCollection
 from nugen_async.resources.models import AlignedModel
 
 from .canned import canned

@@ -106,7 +106,8 @@ async def test_no_request_that_works_logs_the_key() -> None:
             token = job.resume_token()
             things = [nugen, nugen._api, nugen._api.transport, nugen._api.transport.settings]
             things += [nugen.alignments, nugen.alignments.poller, job, raw, token]
-            things += [nugen._api.transport._session, nugen._api.transport._gate]
+            things += [nugen._api.transport._gate, nugen._api.transport._sessions]
+            things += [nugen._api.transport._sessions._reading]
             for thing in things:
                 assert (
                     KEY
