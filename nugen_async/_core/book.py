@@ -151,7 +151,7 @@ class Book(Generic[J]):
             if phase is Phase.UNKNOWN:
                 self._warn_of(job.status)
             for watch in subject.watches:
-                self._decide(watch, job, hints)
+                self._decide(watch, job, hints, now)
         else:
             self._over(subject, phase, now)
         informed = [terms for terms in subject.waiters if terms.order < order]
@@ -165,8 +165,7 @@ class Book(Generic[J]):
             subject.shows(job, told if phase.moving else None, shared=shared)
         if not phase.moving:
             self._ended(subject, dict.fromkeys(informed, end_of(job)))
-        else:
-            limited = [terms for terms in informed if terms.limits is not None]
+        elif limited := [terms for terms in informed if terms.limits is not None]:
             ends = {terms: self._end_early(subject, terms, hints, now) for terms in limited}
             self._ended(subject, {terms: end for terms, end in ends.items() if end is not None})
         self.replan(subject)
@@ -191,9 +190,9 @@ class Book(Generic[J]):
         since = terms.limits.stalled(subject.job, hints.progress, terms.started, now)
         return None if since is None else Stalled(subject.snapshot, now - since)
 
-    def _decide(self, watch: Watch, job: J, hints: Hints) -> None:
+    def _decide(self, watch: Watch, job: J, hints: Hints, now: float) -> None:
         """Have the next look decided; a caller's own schedule that raises is replaced by ours."""
-        now, phase = self._now(), job.phase
+        phase = job.phase
         if watch.ageless and job.seen is not None:
             age = age_at(job.seen, job.began)
             if age is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cached_property
 from typing import Any, ClassVar
 
 from attrs import field, frozen
@@ -117,10 +118,14 @@ class Alignment(Job):
             queue_position=self.queue_position,
         )
 
-    def _until_completion(self, seen: Seen | None) -> float | None:
+    @cached_property
+    def _completion(self) -> datetime | None:
+        """The point in time that `estimated_completion` names; a bare number is none."""
         told = self.estimated_completion or ""
-        end = timestamp(told) if "-" in told else None  # a bare number is no point in time
-        seen = seen or self.seen
+        return timestamp(told) if "-" in told else None
+
+    def _until_completion(self, seen: Seen | None) -> float | None:
+        end, seen = self._completion, seen or self.seen
         now = server_time(seen.date) if seen is not None else None
         return None if end is None or now is None else max(0.0, (end - now).total_seconds())
 
