@@ -415,7 +415,7 @@ def _hours(report: Report, *, quick: bool) -> None:
             report.goal(f"{size:,} waits over six virtual hours", took, 2, " s")
     report.table(["estimates", "requests", "all, s", "simulator and sockets, s"], rows)
     report.say(
-        "Where it is missed: a third is the simulator and its sockets; the rest is 63,000 rows read and"
+        "With right estimates a quarter is the simulator and its sockets; the rest is 63,000 rows read and"
         " decided on, and a thousand ends confirmed one by one."
     )
 
