@@ -26,7 +26,7 @@ from .errors import (
     WaitTimeoutError,
 )
 from .journal import Journal
-from .launching.course import End
+from .launching.course import End, Progress
 from .launching.ledger import Store
 from .launching.making import FAIL
 from .launching.outcomes import (
@@ -153,7 +153,7 @@ class Batch:
         called with a `Moment` at each step, *schedule* is as in `Job.wait_until_ready`. Leaving the loop
         early leaves everything as it is, and another run goes on; each workflow is in the hands of one run.
 
-        Raises `InvalidRequestError` before anything is sent, for files that are missing, keys that come
+        Raises `InvalidRequestError` before anything is sent, for files that cannot be sent, keys that come
         twice or stood for another workflow; `BatchStoppedError` when the policy ended the run.
         """
         if not isinstance(at_once, int) or at_once < 1:
@@ -236,15 +236,21 @@ class Batch:
         self, specs: Iterable[Workflow] | AsyncIterable[Workflow] | None, runner: Runner
     ) -> list[tuple[str, End]]:
         """The keys to run, and how each stands; rows are written for those that have none."""
+        known = {row.key: row for row in await self._store.rows()}
         if specs is None:
-            known = await self._store.keys()
-            await runner.check([row.spec for row in await self._store.rows() if not ended(row.end)])
-            return known
+            await runner.check(
+                (row.spec, row.progress) for row in known.values() if not ended(row.end)
+            )
+            return [(row.key, row.end) for row in known.values()]
         wanted = await _collected(specs)
+        pending: list[tuple[Workflow, Progress]] = []
+        for position, spec in enumerate(wanted):
+            row = known.get(spec.key_at(position))
+            if row is None or not ended(row.end):
+                pending.append((spec, Progress() if row is None else row.progress))
+        await runner.check(pending)
         keys = await self._store.admit(wanted)
         ends = dict(await self._store.keys())
-        fresh = (spec for key, spec in zip(keys, wanted, strict=True) if not ended(ends[key]))
-        await runner.check(fresh)
         return [(key, ends[key]) for key in keys]
 
     async def _outcomes(

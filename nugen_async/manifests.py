@@ -11,13 +11,14 @@ import os
 import runpy
 import traceback
 from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from attrs import asdict, define, evolve
 
 from .errors import ConfigurationError, NugenError, printable
-from .launching.files import is_file
+from .launching.files import flaw
 from .launching.forms import READERS, Mistake, Row
 from .launching.spec import Workflow, problems_of, texts
 
@@ -74,15 +75,13 @@ def _workflows(
 ) -> list[Workflow]:
     found: list[Workflow] = []
     keys: dict[str, int] = {}
+    flaws_of = cache(flaw)  # many rows may name the same file
     for row in rows:
         problems = [(str(p.loc[0]) if p.loc else "", p.msg) for p in problems_of(row.told)]
         wrong = {name for name, _ in problems}
         sound = {name: value for name, value in row.told.items() if name not in wrong}
-        problems += [
-            (name, f"no such file: {file}")
-            for name, file in _files(sound, folder)
-            if not is_file(file)
-        ]
+        flaws = ((name, flaws_of(name, file)) for name, file in _files(sound, folder))
+        problems += [(name, told) for name, told in flaws if told is not None]
         key = sound.get("key")
         if key is not None and (line := keys.setdefault(key, row.line)) != row.line:
             problems.append(("key", f"{key!r} stands on line {line} already"))

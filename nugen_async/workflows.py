@@ -47,13 +47,13 @@ async def run_workflow(
     cancelled; a deployment that is still under way then cannot be, and a warning in the log names the model.
     Raises what the failed stage raised: `JobFailedError`, `WaitTimeoutError`,
     `CreateOutcomeUnknownError`, `APIStatusError`, ...; `InvalidRequestError` before anything was sent when a
-    file is missing. Where the undeployment failed, too, a note of the error (`__notes__`) names the model.
+    file cannot be. Where the undeployment failed, too, a note of the error (`__notes__`) names the model.
     """
     ledger = Memory()
     key = workflow.key_at(0)
     terms = Terms(on_step=on_step, timeout=timeout, settle=settle, schedule=schedule)
     async with Runner(nugen, ledger, terms) as runner:
-        await runner.check((workflow,))
+        await runner.check([(workflow, Progress())])
         try:
             course = await runner.resume(key, workflow, Progress())
         except BaseException:

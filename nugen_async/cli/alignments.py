@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from ..client import Nugen
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, NugenError, printable
 from ..resources._records import Job
+from ..resources.benchmarks import Question, read_questions
 from .common import AT_ONCE, DEFAULTS, Common, Files, Names, Waiting, command
 from .follow import follow, started_or_ended
 from .refs import ref_of
@@ -55,17 +58,34 @@ async def align(
     """
     if not document and not document_id:
         raise InvalidRequestError("an alignment needs documents: give --document or --document-id")
+    questions = await _questions(benchmark)
     async with common.nugen() as nugen:
         ids = [*(document_id or ()), *await _uploaded(common, nugen, document or ())]
-        benchmark_id = await _benchmark(common, nugen, benchmark, ids[0], name)
-        job = await nugen.alignments.create(
-            name=name,
-            base_model=base_model,
-            document_ids=ids,
-            benchmark_id=benchmark_id,
-            description=description,
-        )
+        try:
+            if questions is not None:
+                benchmark = await _benchmark(common, nugen, questions, ids[0], name)
+            job = await nugen.alignments.create(
+                name=name,
+                base_model=base_model,
+                document_ids=ids,
+                benchmark_id=benchmark,
+                description=description,
+            )
+        except NugenError:
+            if document:
+                common.screen.warn(
+                    "The documents are uploaded; a later try can name them in place of the files:"
+                )
+                common.screen.command(shlex.join(["--document-id", *map(printable, ids)]))
+            raise
         return await started_or_ended(common, waiting, nugen, job)
+
+
+async def _questions(benchmark: str | None) -> Sequence[Question] | None:
+    """The questions in the file *benchmark*; None where it is the id of a benchmark."""
+    if benchmark is None or not Path(benchmark).is_file():  # noqa: ASYNC240 - one look at a local file
+        return None
+    return await asyncio.to_thread(read_questions, benchmark)
 
 
 async def _uploaded(common: Common, nugen: Nugen, files: Sequence[Path]) -> list[str]:
@@ -78,13 +98,13 @@ async def _uploaded(common: Common, nugen: Nugen, files: Sequence[Path]) -> list
 
 
 async def _benchmark(
-    common: Common, nugen: Nugen, given: str | None, document_id: str, name: str
-) -> str | None:
-    """The id of the benchmark that *given* names, uploaded first when it is a file."""
-    if given is None or not Path(given).is_file():  # noqa: ASYNC240 - one look at a local file
-        return given
-    common.screen.say(f"Uploading the questions in {given} ...")
-    made = await nugen.benchmarks.upload(given, name=f"{name} questions", document_id=document_id)
+    common: Common, nugen: Nugen, questions: Sequence[Question], document_id: str, name: str
+) -> str:
+    """The id of the benchmark that *questions* make."""
+    common.screen.say(f"Uploading {plural(len(questions), 'question')} ...")
+    made = await nugen.benchmarks.upload(
+        questions, name=f"{name} questions", document_id=document_id
+    )
     (ready,) = await _ready(common, nugen, [made])
     return ready
 

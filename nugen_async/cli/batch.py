@@ -23,7 +23,7 @@ from ..launching.stages import Moment
 from ..manifests import ManifestError, load_manifest
 from ..workflows import Workflow
 from .board import Board
-from .common import DEFAULTS, VERBS, WORK, Common, Flag, Patience, epilogue
+from .common import AS_USUAL, DEFAULTS, VERBS, WORK, Common, Flag, Output, Patience, epilogue
 from .exits import Exit, overall
 from .outcomes import COLUMNS, WORDS, as_csv, as_json, summary, tell_of_failures, tell_of_models
 from .screen import Screen, plural
@@ -146,7 +146,7 @@ async def retry(
 
 
 @app.command(help_epilogue=epilogue("nugen-async batch status --journal runs.db --json"))
-async def status(*, journal: Journal = "runs.db", common: Common = DEFAULTS) -> int:
+async def status(*, journal: Journal = "runs.db", shown: Output = AS_USUAL) -> int:
     """Tell how many workflows stand how, also while they run. Asks no server.
 
     Parameters
@@ -161,8 +161,8 @@ async def status(*, journal: Journal = "runs.db", common: Common = DEFAULTS) -> 
         finally:
             await store.aclose()
     found = status_of(rows)
-    common.screen.show(found, Text(summary(found)))
-    tell_of_models(common.screen, [outcome_of(row) for row in rows if ended(row.end)])
+    shown.screen.show(found, Text(summary(found)))
+    tell_of_models(shown.screen, [outcome_of(row) for row in rows if ended(row.end)])
     return Exit.OK
 
 

@@ -77,10 +77,13 @@ def epilogue(*examples: str) -> str:
     return "\n".join(("Examples:", *(f"  {example}" for example in examples)))
 
 
-@Parameter(name="*", group=Group("Common options", sort_key=9))
+_COMMON = Group("Common options", sort_key=9)
+
+
+@Parameter(name="*", group=_COMMON)
 @frozen(kw_only=True)
-class Common:
-    """The options that every command takes."""
+class Output:
+    """The options of every command that shows a result."""
 
     json: Flag = False
     """Print the result as JSON."""
@@ -90,14 +93,6 @@ class Common:
         False
     )
     """Show errors, but no progress."""
-    base_url: Annotated[str | None, Parameter(metavar="URL")] = None
-    """Another server than NUGEN_BASE_URL or SEEKR_BASE_URL."""
-    contract: Annotated[Literal["documented", "plural", "auto"], Parameter(show_default=True)] = (
-        "documented"
-    )
-    """Which set of routes the server has."""
-    request_timeout: Annotated[PositiveFloat, Parameter(metavar="SECONDS")] = 60.0
-    """How long one request may take."""
     debug: Flag = False
     """Show tracebacks."""
 
@@ -106,6 +101,24 @@ class Common:
         """Where this command's output goes."""
         form: Form = "jsonl" if self.jsonl else "json" if self.json else "people"
         return Screen(form, self.quiet)
+
+
+AS_USUAL = Output()
+
+
+@Parameter(name="*", group=_COMMON)
+@frozen(kw_only=True)
+class Common(Output):
+    """The options of every command that asks a server."""
+
+    base_url: Annotated[str | None, Parameter(metavar="URL")] = None
+    """Another server than NUGEN_BASE_URL or SEEKR_BASE_URL."""
+    contract: Annotated[Literal["documented", "plural", "auto"], Parameter(show_default=True)] = (
+        "documented"
+    )
+    """Which set of routes the server has."""
+    request_timeout: Annotated[PositiveFloat, Parameter(metavar="SECONDS")] = 60.0
+    """How long one request may take."""
 
     def nugen(self, *traces: aiohttp.TraceConfig) -> Nugen:
         """A client by these options and the environment."""

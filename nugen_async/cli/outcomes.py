@@ -51,7 +51,7 @@ def tell_of_models(screen: Screen, outcomes: Sequence[Outcome]) -> None:
     left = [o.result for o in outcomes if o.result.still_deployed and not isinstance(o, Ready)]
     if left:
         screen.warn(
-            f"{plural(len(left), 'model')} may still be deployed, and cost money. To end that:"
+            f"{plural(len(left), 'model')} not meant to stay deployed may still cost money. To end that:"
         )
         ids = (printable(result.model_id) for result in left)
         screen.command(shlex.join(("nugen-async", "undeploy", *ids)))

@@ -15,7 +15,7 @@ from rich.text import Text
 from ..batch import open_store
 from ..errors import InvalidRequestError
 from ..report import Row, from_journal, from_record, html
-from .common import DEFAULTS, LOOK, Common, command
+from .common import AS_USUAL, LOOK, Output, command
 from .exits import Exit
 from .screen import plural
 
@@ -33,7 +33,7 @@ async def report(
     journal: Annotated[str | None, Parameter(metavar="FILE|URL")] = None,
     output: Annotated[Path, Parameter(name=["--output", "-o"])] = Path("report.html"),
     title: str = "Alignments",
-    common: Common = DEFAULTS,
+    shown: Output = AS_USUAL,
 ) -> int:
     """Write an HTML file: what improved, when what ran, what failed and why.
 
@@ -56,7 +56,7 @@ async def report(
         await _of_journal(journal) if journal is not None else await _of_lines(lines or Path("-"))
     )
     await asyncio.to_thread(output.write_text, html(rows, title=title), encoding="utf-8")
-    screen = common.screen
+    screen = shown.screen
     screen.show({"output": str(output), "workflows": len(rows)}, Text(str(output)))
     screen.say(f"{plural(len(rows), 'workflow')} shown.")
     return Exit.OK

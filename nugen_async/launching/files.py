@@ -12,7 +12,9 @@ from attrs import frozen
 
 from .._core.reconcile import TOKEN_LENGTH
 from ..errors import InvalidRequestError
-from ..resources._uploads import opened
+from ..resources._uploads import check, opened
+from ..resources.benchmarks import read_questions
+from ..resources.documents import LIMITS
 
 _PIECE = 1024 * 1024
 
@@ -43,11 +45,12 @@ class Files:
         self._known: dict[tuple[str, int, int], str] = {}
         self._reading: dict[str, asyncio.Lock] = {}
 
-    async def check(self, paths: Iterable[str]) -> None:
-        """Raise `InvalidRequestError` naming every path that is no readable file."""
-        missing = await asyncio.to_thread(_missing, dict.fromkeys(paths))
-        if missing:
-            raise InvalidRequestError(f"no readable file: {', '.join(missing)}")
+    async def check(self, named: Iterable[tuple[str, str]]) -> None:
+        """Raise `InvalidRequestError`, naming all that cannot be sent of these fields and their paths."""
+        once = dict.fromkeys(named)
+        flaws = await asyncio.to_thread(lambda: [flaw(*each) for each in once])
+        if told := "; ".join(filter(None, flaws)):
+            raise InvalidRequestError(told)
 
     async def read(self, path: str) -> File:
         """Its size and digest; a file that did not change since is not read again."""
@@ -76,16 +79,29 @@ def _unreadable(path: Path, error: OSError) -> InvalidRequestError:
     return InvalidRequestError(f"{str(path)!r} cannot be read: {error.strerror}")
 
 
-def is_file(path: str) -> bool:
+def flaw(field: str, path: str) -> str | None:
+    """Why the file at *path*, which a workflow names in this *field*, cannot be sent; None where it can.
+
+    It reads files: call it in a thread where a loop runs.
+    """
+    if not _is_file(path):
+        return f"no such file: {path}"
+    try:
+        if field == "documents":
+            check(Path(path), LIMITS)
+        else:
+            read_questions(path)
+    except InvalidRequestError as error:
+        return str(error)
+    return None
+
+
+def _is_file(path: str) -> bool:
     """Whether there is a file at *path*, which may be anything."""
     try:
         return Path(path).is_file()
     except (OSError, ValueError):  # longer than a name can be, for one
         return False
-
-
-def _missing(paths: Iterable[str]) -> list[str]:
-    return [repr(path) for path in paths if not is_file(path)]
 
 
 def _digest(path: Path) -> str:

@@ -144,9 +144,7 @@ def _source(file: Any, limits: Limits) -> Source:
         name, content_type = file.name, file.content_type
     elif isinstance(file, str | os.PathLike):
         path = Path(os.fspath(file))
-        if not path.is_file():
-            raise InvalidRequestError(f"there is no file {str(path)!r}")
-        name, size, content_type = path.name, path.stat().st_size, None
+        name, size, content_type = path.name, _size_of(path), None
 
         def opened() -> AsyncIterable[bytes]:
             return _from_disk(path)
@@ -156,6 +154,17 @@ def _source(file: Any, limits: Limits) -> Source:
         )
     _check(name, size, limits)
     return Source(name, size, content_type, opened, limits.largest)
+
+
+def check(path: Path, limits: Limits) -> None:
+    """Raise `InvalidRequestError` if the file at *path* cannot be sent. It looks at the disk."""
+    _check(path.name, _size_of(path), limits)
+
+
+def _size_of(path: Path) -> int:
+    if not path.is_file():
+        raise InvalidRequestError(f"there is no file {str(path)!r}")
+    return path.stat().st_size
 
 
 def _check(name: str, size: int | None, limits: Limits) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Literal, TypeAlias
@@ -153,10 +153,9 @@ class Benchmarks(JobCollection[Benchmark]):
         Raises `InvalidRequestError` before sending, `CreateOutcomeUnknownError` when the answer was lost.
         """
         if isinstance(questions, str | os.PathLike):
-            questions = await asyncio.to_thread(_from_file, Path(os.fspath(questions)))
-        rows = [_question(index, each) for index, each in enumerate(questions)]
-        if not rows:
-            raise InvalidRequestError("there is no question to upload")
+            rows = await asyncio.to_thread(read_questions, questions)
+        else:
+            rows = _questions(questions)
         form = {
             "name": _checks.text("name", name),
             "document_id": _checks.text("document_id", document_id),
@@ -202,7 +201,12 @@ class Benchmarks(JobCollection[Benchmark]):
         return not job.phase.ended or bool(job.reason) or job.phase is Phase.READY
 
 
-def _from_file(path: Path) -> list[QuestionLike]:
+def read_questions(path: str | os.PathLike[str]) -> list[Question]:
+    """The questions in the JSON file at *path*; raises `InvalidRequestError` if they cannot be uploaded.
+
+    It reads the file: call it in a thread where a loop runs.
+    """
+    path = Path(os.fspath(path))
     try:
         held = loads(path.read_bytes())
     except OSError as error:
@@ -213,7 +217,17 @@ def _from_file(path: Path) -> list[QuestionLike]:
         held = held.get("questions", held)
     if not isinstance(held, list):
         raise InvalidRequestError(f"{str(path)!r} holds no array of questions")
-    return held
+    try:
+        return _questions(held)
+    except InvalidRequestError as error:
+        raise InvalidRequestError(f"{str(path)!r}: {error}") from None
+
+
+def _questions(given: Iterable[QuestionLike]) -> list[Question]:
+    rows = [_question(index, each) for index, each in enumerate(given)]
+    if not rows:
+        raise InvalidRequestError("there is no question to upload")
+    return rows
 
 
 def _question(index: int, given: QuestionLike) -> Question:

@@ -38,6 +38,8 @@ TAKEN = frozenset({".txt", ".md", ".json", ".jsonl", ".xml", ".csv", ".html"})
 LARGEST = 100 * MEGABYTE
 """Bytes a file (upload-documents)."""
 
+LIMITS = Limits(LARGEST, TAKEN)
+
 
 @frozen(kw_only=True)
 class Document(Job):
@@ -147,8 +149,7 @@ class Documents(JobCollection[Document]):
         Raises `InvalidRequestError` before sending, `BadRequestError`, `CreateOutcomeUnknownError` when
         the answer was lost.
         """
-        limits = Limits(LARGEST, TAKEN if check_type else frozenset())
-        found = await sources(files, limits)
+        found = await sources(files, LIMITS if check_type else Limits(LARGEST))
         if categories is not None:
             categories = _checks.texts("categories", categories, at_least=0)
         if names is not None and len(names := _checks.texts("names", names)) != len(found):

@@ -56,6 +56,31 @@ async def test_align_takes_a_file_of_questions_as_the_benchmark(
     assert alignment.benchmark_id == benchmark
 
 
+async def test_align_reads_the_questions_before_anything_is_sent(
+    run: Run, contract: str, tmp_path: Path
+) -> None:
+    questions = tmp_path / "questions.json"
+    questions.write_text('[{"question": "When does it end?"}]')
+    async with Simulator(world=World(seed=1)) as sim:
+        ran = await run(*ALIGN, "--document", contract, "--benchmark", str(questions), on=sim)
+        assert not len(sim.log)
+    assert ran.code == 2
+    assert "question 1: $.answer: required" in ran.err
+
+
+async def test_align_that_is_refused_tells_how_to_use_the_documents_again(
+    run: Run, contract: str
+) -> None:
+    refused = ("align", "--name", "legal", "--base-model", "no-such-model")
+    async with Simulator(world=World(seed=1)) as sim:
+        first = await run(*refused, "--document", contract, on=sim)
+        (document,) = sim.world.documents
+        again = await run(*ALIGN, "--document-id", document, on=sim)
+        assert sim.log.count(operation="upload_documents") == 1
+    assert (first.code, again.code) == (2, 0)
+    assert f"  --document-id {document}\nError: " in first.err
+
+
 async def test_align_without_documents_sends_nothing(run: Run) -> None:
     async with Simulator() as sim:
         ran = await run(*ALIGN, on=sim)

@@ -12,7 +12,7 @@ from nugen_async import Nugen
 from nugen_async.batch import Batch, BatchStoppedError, Failed, Ready, TimedOut, Unknown
 from nugen_async.errors import CreateOutcomeUnknownError, InvalidRequestError, JobFailedError
 from nugen_async.simulator import Drop, Fault, Simulator, Status, World
-from nugen_async.workflows import Moment, Workflow
+from nugen_async.workflows import Moment, Stage, Workflow
 
 BASE = "llama-v3p1-8b-instruct"
 
@@ -311,6 +311,44 @@ async def test_keys_that_come_twice_or_mean_something_else_are_refused(tmp_path:
         other = Workflow(name="other", key="k0", base_model=BASE, document_ids=["doc-1"])
         with pytest.raises(InvalidRequestError, match="under these keys: k0"):
             await ran(batch, [other])
+
+
+async def test_a_run_that_is_refused_leaves_nothing_in_the_journal(tmp_path: Path) -> None:
+    scan = tmp_path / "scan.pdf"
+    scan.write_bytes(b"%PDF")
+    async with (
+        Simulator() as sim,
+        Nugen("key", base_url=sim.url) as nugen,
+        Batch.open(tmp_path / "runs.db", nugen) as batch,
+    ):
+        with pytest.raises(InvalidRequestError, match=r"scan\.pdf"):
+            await ran(batch, [Workflow(name="n", documents=[scan])])
+        assert len(sim.log) == 0
+        assert (await batch.status()).total == 0
+        assert await ran(batch) == []
+
+
+@pytest.mark.parametrize("with_specs", [True, False])
+async def test_files_that_are_not_needed_any_more_may_be_gone(
+    tmp_path: Path, *, with_specs: bool
+) -> None:
+    notes, quiz = tmp_path / "notes.txt", tmp_path / "quiz.json"
+    notes.write_text("Contracts end when they end.")
+    quiz.write_text('[{"question": "When does it end?", "answer": "At the end."}]')
+    specs = [Workflow(name="n", base_model=BASE, documents=[notes], benchmark_file=quiz)]
+
+    def vanish(moment: Moment) -> None:
+        if (moment.stage, moment.what) == (Stage.ALIGNMENT, "begins"):
+            notes.unlink()
+            quiz.unlink()
+
+    async with Simulator(world=World(seed=1)) as sim, Nugen("key", base_url=sim.url) as nugen:
+        async with Batch.open(tmp_path / "runs.db", nugen) as batch:
+            (first,) = await ran(batch, specs, timeout=300, on_step=vanish)
+        async with Batch.open(tmp_path / "runs.db", nugen) as batch:
+            (second,) = await ran(batch, specs if with_specs else None)
+        assert (type(first), type(second)) == (TimedOut, Ready)
+        assert sim.log.count(operation="create_alignment") == 1
 
 
 async def test_a_file_that_vanishes_fails_its_workflow_and_no_other(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from nugen_async.workflows import Workflow
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     for name in ("a.txt", "b.txt", "quiz.json"):
-        (tmp_path / name).write_text("[]")
+        (tmp_path / name).write_text('[{"question": "When?", "answer": "Now."}]')
     return tmp_path
 
 
@@ -129,6 +129,30 @@ def test_every_mistake_of_a_jsonl_is_told_at_once(folder: Path) -> None:
         "line 11, benchmark_id: one benchmark is enough: benchmark_id or num_questions",
         "line 12, name: nothing to do: give documents or a model",
     ]
+
+
+def test_files_that_the_api_would_refuse_are_mistakes(folder: Path) -> None:
+    (folder / "a.pdf").write_bytes(b"%PDF")
+    (folder / "half.json").write_text('[{"question": "When?"}]')
+    (folder / "none.json").write_text("[]")
+    (folder / "a.txt").write_text("Contracts end when they end.")
+    text = (
+        "name,base_model,documents,benchmark_file\n"
+        "n,m,a.txt; a.pdf,half.json\nn,m,a.txt,none.json\nn,m,a.txt,a.txt\n"
+    )
+
+    told = mistakes(text, "csv", folder)
+
+    assert [each.partition(":")[0] for each in told] == [
+        "line 2, documents",
+        "line 2, benchmark_file",
+        "line 3, benchmark_file",
+        "line 4, benchmark_file",
+    ]
+    assert "a.pdf is of a type that the API refuses" in told[0]
+    assert f"{str(folder / 'half.json')!r}: question 1: $.answer: required" in told[1]
+    assert f"{str(folder / 'none.json')!r}: there is no question" in told[2]
+    assert f"{str(folder / 'a.txt')!r} is not JSON" in told[3]
 
 
 def test_the_mistakes_of_a_csv_have_their_lines(folder: Path) -> None:

@@ -130,6 +130,22 @@ async def test_files_that_are_not_there_are_told_before_anything_is_sent(tmp_pat
         assert len(sim.log) == 0
 
 
+async def test_files_that_the_api_would_refuse_are_told_before_anything_is_sent(
+    notes: Path, tmp_path: Path
+) -> None:
+    scan, questions = tmp_path / "scan.pdf", tmp_path / "questions.json"
+    scan.write_bytes(b"%PDF")
+    questions.write_text('[{"question": "When?"}]')
+    async with Simulator(world=World()) as sim, Nugen("key", base_url=sim.url) as nugen:
+        spec = Workflow(
+            name="legal", base_model="m", documents=[notes, scan], benchmark_file=questions
+        )
+        with pytest.raises(InvalidRequestError, match=r"scan\.pdf.+; .+question 1: \$\.answer"):
+            await run_workflow(nugen, spec)
+
+        assert len(sim.log) == 0
+
+
 async def test_a_refusal_is_raised_as_it_is(notes: Path) -> None:
     async with Simulator(world=World()) as sim, Nugen("key", base_url=sim.url) as nugen:
         sim.world.inject(Fault(operation="create_alignment", effect=Status(403)))
