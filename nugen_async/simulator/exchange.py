@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, TypeGuard
+from typing import TYPE_CHECKING, Any, Literal, TypeGuard, TypeVar
 
 from attrs import field, frozen
 
@@ -15,6 +15,8 @@ except ImportError:  # the extra `fast` is not installed
 
 if TYPE_CHECKING:
     from .book import Book
+
+T = TypeVar("T")
 
 Generation = Literal["G1", "G2", "G3", "G4"]
 Contract = Literal["documented", "plural", "both"]
@@ -124,6 +126,13 @@ class Refused(Exception):  # noqa: N818 - an answer, raised from deep inside a h
     def __init__(self, status: int, detail: Any, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, detail)
         self.answer = Answer(data={"detail": detail}, status=status, headers=headers or {})
+
+
+def found(things: Mapping[str, T], id: str, noun: str) -> T:
+    """The thing of this *id*; refused where there is none."""
+    if id not in things:
+        raise Refused(404, f"{noun} not found: {id}")
+    return things[id]
 
 
 @frozen(kw_only=True)

@@ -38,6 +38,16 @@ def read(body: bytes) -> tuple[list[Any], int | None]:
     return results[0]
 
 
+def check_as_in_the_whole(body: bytes) -> None:
+    try:
+        expected = rows_of(loads(body), Thing)
+    except DecodeError:
+        with pytest.raises(DecodeError):
+            read(body)
+    else:
+        assert read(body)[0] == expected
+
+
 JSON = st.recursive(
     st.none()
     | st.booleans()
@@ -62,25 +72,12 @@ def test_rows_are_those_of_the_whole(
 
 @given(st.dictionaries(st.sampled_from(["data", "items", "things", "x"]), LISTS | JSON, max_size=3))
 def test_rows_in_an_unusual_place_are_found_or_refused_as_in_the_whole(payload: Any) -> None:
-    body = json.dumps(payload).encode()
-    try:
-        expected = rows_of(loads(body), Thing)
-    except DecodeError:
-        with pytest.raises(DecodeError):
-            read(body)
-    else:
-        assert read(body)[0] == expected
+    check_as_in_the_whole(json.dumps(payload).encode())
 
 
 @given(st.binary(max_size=12) | st.text('[]{}":,1\\u d-tn', max_size=12).map(str.encode))
 def test_what_is_no_json_is_refused_as_in_the_whole(body: bytes) -> None:
-    try:
-        expected = rows_of(loads(body), Thing)
-    except DecodeError:
-        with pytest.raises(DecodeError):
-            read(body)
-    else:
-        assert read(body)[0] == expected
+    check_as_in_the_whole(body)
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..book import Book
 from ..checks import Field, array, checked, query_number, required, text
-from ..exchange import Answer, Ask, Refused, Route
+from ..exchange import Answer, Ask, Refused, Route, found
 from ..forms import cased, stamp, word
 from ..records import Alignment, Evaluation, Model
 
@@ -249,10 +249,7 @@ def metrics(book: Book, alignment: Alignment) -> dict[str, Any]:
 
 
 def _find(book: Book, ask: Ask) -> Alignment:
-    alignment = book.alignments.get(ask.id)
-    if alignment is None:
-        raise Refused(404, f"Alignment project not found: {ask.id}")
-    return alignment
+    return found(book.alignments, ask.id, "Alignment project")
 
 
 _ONE = "/api/v3/alignment-project"

@@ -8,7 +8,7 @@ from typing import Any
 from ..book import Book
 from ..checks import Field as Key
 from ..checks import array, checked, form_text, missing, number, required, text
-from ..exchange import Answer, Ask, Refused, Route
+from ..exchange import Answer, Ask, Refused, Route, found
 from ..forms import stamp, word
 from ..records import Benchmark
 
@@ -186,10 +186,7 @@ def _id_key(ask: Ask) -> str:
 
 
 def _find(book: Book, ask: Ask) -> Benchmark:
-    benchmark = book.benchmarks.get(ask.id)
-    if benchmark is None:
-        raise Refused(404, f"Benchmark not found: {ask.id}")
-    return benchmark
+    return found(book.benchmarks, ask.id, "Benchmark")
 
 
 _ONE = "/api/v3/benchmark"

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..book import Book
 from ..checks import Field, array, checked, one_of, query_number, required, text
-from ..exchange import Answer, Ask, Refused
+from ..exchange import Answer, Ask, Refused, found
 from ..records import DataJob
 from . import files, training_pairs
 from ._form import flow, moment, word
@@ -234,10 +234,7 @@ def _open(book: Book, ask: Ask) -> DataJob:
 
 
 def _find(book: Book, ask: Ask) -> DataJob:
-    job = book.data_jobs.get(ask.id)
-    if job is None:
-        raise Refused(404, f"Data job not found: {ask.id}")
-    return job
+    return found(book.data_jobs, ask.id, "Data job")
 
 
 _BASE = "/v1/flow/data-jobs"

@@ -6,7 +6,7 @@ from typing import Any
 
 from ..book import Book
 from ..checks import Field, array, checked, form_text, missing, number, query_number, required, text
-from ..exchange import Answer, Ask, Refused, Upload
+from ..exchange import Answer, Ask, Refused, Upload, found
 from ..records import Ingestion, SeekrFile
 from ._form import flow, moment, word
 
@@ -147,9 +147,7 @@ def ingestions(book: Book, ask: Ask) -> Answer:
 
 def ingestion(book: Book, ask: Ask) -> Answer:
     """One ingestion."""
-    job = book.ingestions.get(ask.id)
-    if job is None:
-        raise Refused(404, f"Ingestion job not found: {ask.id}")
+    job = found(book.ingestions, ask.id, "Ingestion job")
     return Answer(data=ingestion_row(book, job, ask.now))
 
 
@@ -179,10 +177,7 @@ def _row(book: Book, file: SeekrFile) -> dict[str, Any]:
 
 
 def _find(book: Book, ask: Ask) -> SeekrFile:
-    file = book.files.get(ask.id)
-    if file is None:
-        raise Refused(404, f"File not found: {ask.id}")
-    return file
+    return found(book.files, ask.id, "File")
 
 
 _BASE = "/v1/flow/files"

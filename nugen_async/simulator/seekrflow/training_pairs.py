@@ -9,7 +9,7 @@ from typing import Any
 
 from ..book import Book
 from ..checks import Field, array, checked, one_of, required, text
-from ..exchange import Answer, Ask, Refused
+from ..exchange import Answer, Ask, Refused, found
 from ..records import SeekrFile, TrainingPairs
 from ._form import flow, moment, word
 
@@ -139,10 +139,7 @@ def row(book: Book, job: TrainingPairs, now: float) -> dict[str, Any]:
 
 
 def _find(book: Book, ask: Ask) -> TrainingPairs:
-    job = book.training_pairs.get(ask.id)
-    if job is None:
-        raise Refused(404, f"Alignment job not found: {ask.id}")
-    return job
+    return found(book.training_pairs, ask.id, "Alignment job")
 
 
 _BASE = "/v1/flow/alignment"
