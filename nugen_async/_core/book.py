@@ -42,8 +42,8 @@ class Book(Generic[J]):
     ) -> None:
         self.subjects: dict[str, Subject[J]] = {}
         self.agenda = agenda
-        self.rush: dict[str, None] = {}
-        """Who is to be looked at as soon as possible."""
+        self.rush: dict[str, bool] = {}
+        """Who is to be looked at as soon as possible, and whether some waiter has no time left for a list."""
         self.order = 0
         """The number of the newest request."""
         self._kind = kind
@@ -255,22 +255,27 @@ class Book(Generic[J]):
         if terms.wait is not None:
             terms.wait.ended(outcome)
 
-    def hurry(self, subject: Subject[J]) -> None:
+    def hurry(self, subject: Subject[J], *, urgent: bool = False) -> None:
         """Look at once, together with all others that hurry in this turn of the loop."""
-        self.rush[subject.key] = None
+        self.rush[subject.key] = urgent or self.rush.get(subject.key, False)
         self._hurried()
 
-    def taken(self) -> list[Subject[J]]:
-        """Take those out who hurry; one that is being asked for stays, to be asked for again."""
+    def taken(self) -> dict[str, bool]:
+        """Take those out who hurry, each with whether it is urgent.
+
+        One that is being asked for stays, to be asked for again; but what is urgent waits for no list.
+        """
         rush, self.rush = self.rush, {}
-        due: list[Subject[J]] = []
-        for key in rush:
+        due: dict[str, bool] = {}
+        for key, urgent in rush.items():
             subject = self.subjects.get(key)
-            if subject is not None and subject.asked:
-                self.rush[key] = None
-            elif subject is not None:
+            if subject is None:
+                continue
+            if subject.asked and (subject.task is not None or not urgent):
+                self.rush[key] = urgent
+            else:
                 self.agenda.drop(key)
-                due.append(subject)
+                due[key] = urgent
         return due
 
     def next_order(self) -> int:

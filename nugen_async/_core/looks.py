@@ -24,7 +24,7 @@ from .trouble import BUDGET, Route
 from .waiters import Kind, Subject, Watched
 from .wire import Call, Json
 
-_IN_FLIGHT = 50
+IN_FLIGHT = 50
 """Item looks in flight of one poller; the client's own calls keep the rest of the gate."""
 _SLICE = 200
 """Rows of a list between two turns of the loop."""
@@ -55,6 +55,10 @@ class Looks(Generic[J]):
         self._loop = api.transport.open()
         self._queue: deque[Subject[J]] = deque()
         self._looking = 0
+        self._lists = 0
+        self._lost: list[Subject[J]] = []
+        """Jobs that only the list can tell of, because their own routes fail."""
+        self._searching = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
     @property
@@ -75,6 +79,7 @@ class Looks(Generic[J]):
     def stop(self) -> list[asyncio.Task[None]]:
         """Cancel what is being asked, but for the one who calls. Returns the tasks that end now."""
         self._queue.clear()
+        self._lost = []
         tasks = [task for task in self._tasks if task is not asyncio.current_task()]
         for task in tasks:
             task.cancel()
@@ -83,7 +88,7 @@ class Looks(Generic[J]):
     # -- the tasks ------------------------------------------------------------------------------
 
     def _feed(self) -> None:
-        while self._queue and self._looking < _IN_FLIGHT:
+        while self._queue and self._looking < IN_FLIGHT:
             subject = self._queue.popleft()
             if subject.waiters:
                 self._looking += 1
@@ -126,7 +131,9 @@ class Looks(Generic[J]):
         routes = self._book.routes(subject.key)
         route = trouble.route(routes, BUDGET) if trouble else routes[0]
         if route is Route.LIST:
-            await self._list([subject], trusted=True)
+            self._lost.append(subject)
+            if len(self._lost) == 1:
+                self._spawn(self._search(), self._lost)
             return
         order = self._book.next_order()
         try:
@@ -165,37 +172,38 @@ class Looks(Generic[J]):
 
     # -- the list -------------------------------------------------------------------------------
 
+    async def _search(self) -> None:
+        """Look for all who are lost on one list; for those who come to be lost meanwhile, on the next."""
+        async with self._searching:
+            lost, self._lost = self._lost, []
+            if lost:
+                await self._list(lost, trusted=True)
+
     async def _list(self, asked: list[Subject[J]], *, trusted: bool = False) -> None:
         """One look at the whole list: whoever is watched and on it is observed, due or not.
 
-        An end seen here is confirmed by a look of its own (unless *trusted*, because those looks fail), and
-        so is the absence of a job that was due: a list lags, and has default sizes.
+        An end seen here is confirmed by a look of its own (but not of those *asked* for where the list is
+        *trusted*, because such looks fail), and so is the absence of a job that was due: a list lags, and has
+        default sizes.
         """
         book, agenda = self._book, self._book.agenda
         missing = {subject.key: subject for subject in asked}
-        agenda.list_after = math.inf  # one list at a time
         first = book.order + 1
+        failure: NugenError | None = None
+        self._lists += 1
+        agenda.list_after = math.inf
         try:
-            async for rows, seen, order in self._rows():
-                for row in rows:
-                    subject = book.subjects.get(row.name)
-                    if subject is None or (subject.asked and row.name not in missing):
-                        continue
-                    missing.pop(row.name, None)
-                    self._saw_row(subject, row, seen, order, trusted=trusted)
-                await asyncio.sleep(0)
+            await self._observe(missing, trusted=trusted)
         except NugenError as error:
-            agenda.list_after = self._loop.time() + _LIST_AGAIN
-            for subject in missing.values():
-                book.failed(subject, error, first)
-            self._done()
-            return
-        except BaseException:
-            agenda.list_after = self._loop.time()
-            raise
-        agenda.list_after = self._loop.time()
+            failure = error
+        finally:
+            self._lists -= 1
+            pause = 0.0 if failure is None else _LIST_AGAIN
+            agenda.list_after = math.inf if self._lists else self._loop.time() + pause
         for subject in missing.values():
-            if trusted:
+            if failure is not None:
+                book.failed(subject, failure, first)
+            elif trusted:
                 absent = DecodeError(problems=("the job is not on the list",))
                 missed = subject.trouble.missed if subject.trouble else None
                 book.failed(subject, missed or absent, first, missing=True)
@@ -203,6 +211,17 @@ class Looks(Generic[J]):
                 self._queue.append(subject)
         self._feed()
         self._done()
+
+    async def _observe(self, missing: dict[str, Subject[J]], *, trusted: bool) -> None:
+        """Hand over what the list says; takes those who are on it out of *missing*."""
+        async for rows, seen, order in self._rows():
+            for row in rows:
+                subject = self._book.subjects.get(row.name)
+                if subject is None or (subject.asked and row.name not in missing):
+                    continue
+                asked = missing.pop(row.name, None) is not None
+                self._saw_row(subject, row, seen, order, trusted=trusted and asked)
+            await asyncio.sleep(0)
 
     async def _rows(self) -> AsyncGenerator[tuple[list[_Row], Seen, int]]:
         """The raw rows of the list, in slices, page after page."""

@@ -21,7 +21,7 @@ from . import observe
 from .api import Api
 from .book import Book
 from .limits import check_timeout, margin
-from .looks import Looks
+from .looks import IN_FLIGHT, Looks
 from .outcome import Failed, Outcome, Parked, Ready
 from .rounds import Agenda, ListFacts, Pages, plan
 from .schedule import Schedule, as_schedule
@@ -49,7 +49,7 @@ class Poller(Generic[J]):
             hurried=self._hurried,
             idle=self._deserted,
         )
-        self._looks = Looks(kind, api, self._book, done=self._arm)
+        self._looks = Looks(kind, api, self._book, done=self._go_on)
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Handle | None = None
         self._closed = False
@@ -201,7 +201,7 @@ class Poller(Generic[J]):
     def _finale(self, terms: Terms[J], limits: Limits, deadline: float) -> None:
         """The last look, early enough for its answer to be in before the deadline."""
         for subject in self._book.concerned(terms):
-            self._book.hurry(subject)
+            self._book.hurry(subject, urgent=True)
         limits.timer = self._loop.call_at(deadline, self._expire, terms, context=Context())
 
     def _expire(self, terms: Terms[J]) -> None:
@@ -245,8 +245,21 @@ class Poller(Generic[J]):
 
     def _flush(self) -> None:
         self._flushing = None
-        if due := self._book.taken():
-            agenda, watched = self._agenda, len(self._book.subjects)
-            way = plan(len(due), watched, agenda.listing, agenda.item_bytes)
-            self._looks.begin(due, listed=isinstance(way, Pages))
+        book, agenda = self._book, self._agenda
+        if due := book.taken():
+            failed = agenda.list_after > self._loop.time() and not agenda.listed
+            listing = None if failed else agenda.listing
+            way = plan(len(due), len(book.subjects), listing, agenda.item_bytes)
+            listed = isinstance(way, Pages)
+            if listed and agenda.listed:  # who has time shares the list after the one under way
+                book.rush.update((key, False) for key, urgent in due.items() if not urgent)
+                due = {key: True for key, urgent in due.items() if urgent}
+                listed = len(due) > IN_FLIGHT
+            self._looks.begin([book.subjects[key] for key in due], listed=listed)
+        self._arm()
+
+    def _go_on(self) -> None:
+        """An answer is in: it is the turn of those who wait for the end of a list."""
+        if self._book.rush and not self._agenda.listed:
+            self._hurried()
         self._arm()

@@ -235,13 +235,18 @@ class Agenda(Generic[K]):
     """None: this kind has no list."""
     item_bytes: float = ROW_BYTES
     list_after: float = -math.inf
-    """No list before then, because it failed."""
+    """No list before then, because it failed; infinite while one is under way."""
     _wheel: Wheel[K] = field(factory=Wheel[K], repr=False)
     _blind: set[K] = field(factory=set, repr=False)
     _crowd: Crowd = field(factory=Crowd)
 
     def __len__(self) -> int:
         return len(self._wheel)
+
+    @property
+    def listed(self) -> bool:
+        """Whether the list is being asked for."""
+        return self.list_after == math.inf
 
     def put(self, key: K, now: float, sleep: Sleep) -> None:
         """Look at *key* again after *sleep*; also the way to begin."""

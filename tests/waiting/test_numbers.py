@@ -8,11 +8,11 @@ from collections import Counter
 
 import pytest
 
-from nugen_async import Ready
-from nugen_async.simulator import Fault, Lag, RateLimit, Simulator
+from nugen_async import Ready, WaitTimeoutError
+from nugen_async.simulator import Delay, Fault, Lag, RateLimit, Simulator, Status
 
 from ..clock import VirtualLoop
-from .conftest import Open, Site, opened
+from .conftest import DETAIL, LOOK, Open, Site, opened
 
 
 async def ended(s: Site, count: int) -> dict[str, float]:
@@ -140,3 +140,50 @@ async def test_a_limited_server_is_not_polled_to_death(site: Open) -> None:
         outcomes = [o async for o in s.nugen.wait_many(jobs)]
     assert {type(o) for o in outcomes} == {Ready}
     assert limit.excess <= 0.05 * (limit.served + limit.excess)
+
+
+def lists(s: Site) -> int:
+    return s.requests("list_alignments")
+
+
+async def test_waits_that_begin_one_after_the_other_share_their_first_lists(site: Open) -> None:
+    async with site(minutes=60, progress="absent") as s:
+        jobs = await s.start_many(300)
+        s.sim.world.inject(Fault(effect=Delay(0.5), operation="list_alignments"))
+        s.sim.log.clear()
+        waits = []
+        for start in range(0, 300, 20):
+            handles = [s.nugen.alignments.handle(job.id) for job in jobs[start : start + 20]]
+            waits += [asyncio.create_task(each.wait_until_ready()) for each in handles]
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(1.5)
+        assert (lists(s), s.looks - lists(s)) == (2, 0)
+        await asyncio.gather(*waits)
+
+
+async def test_a_last_look_does_not_wait_for_a_list_under_way(site: Open) -> None:
+    async with site(minutes=60, progress="absent") as s:
+        jobs = await s.start_many(30)
+        handles = [s.nugen.alignments.handle(job.id) for job in jobs]
+        s.sim.world.inject(Fault(effect=Delay(50), operation="list_alignments"))
+        patient = [asyncio.create_task(each.wait_until_ready()) for each in handles[:15]]
+        await asyncio.sleep(1)
+        started = asyncio.get_running_loop().time()
+        waits = [each.wait_until_ready(5, raise_on_failure=False) for each in handles[15:]]
+        ends = await asyncio.gather(*waits, return_exceptions=True)
+        assert asyncio.get_running_loop().time() - started == pytest.approx(5)
+        assert {type(end) for end in ends} == {WaitTimeoutError}
+        assert s.requests("alignment_status") == 15
+        await asyncio.gather(*patient)
+
+
+async def test_jobs_that_only_the_list_can_tell_of_share_it(site: Open) -> None:
+    async with site(minutes=30, estimates="right", progress="absent") as s:
+        jobs = await s.start_many(200)
+        s.sim.world.inject(Fault(effect=Status(502), path=LOOK))
+        s.sim.world.inject(Fault(effect=Status(502), path=DETAIL))
+        ends = [outcome async for outcome in s.nugen.wait_many(jobs)]
+        end = s.sim.world.alignments[jobs[0].id].end
+        after = s.sim.log.requests(operation="list_alignments", since=end)
+    assert {type(end) for end in ends} == {Ready}
+    assert len(after) <= 20
