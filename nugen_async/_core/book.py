@@ -145,7 +145,7 @@ class Book(Generic[J]):
         """
         now, phase = self._now(), job.phase
         changed = job is not subject.job and job != subject.job
-        subject.trouble, subject.asked = None, False
+        subject.trouble, subject.asked = None, ""
         hints = job.hints(seen)
         if phase.moving:
             if phase is Phase.UNKNOWN:
@@ -209,7 +209,7 @@ class Book(Generic[J]):
     ) -> None:
         """A look brought no answer: try again later or elsewhere, within the budget."""
         now = self._now()
-        subject.asked = False
+        subject.asked = ""
         trouble = subject.trouble = subject.trouble or Trouble()
         trouble.last = error
         if isinstance(error, NotFoundError):
@@ -271,7 +271,7 @@ class Book(Generic[J]):
             subject = self.subjects.get(key)
             if subject is None:
                 continue
-            if subject.asked and (subject.task is not None or not urgent):
+            if subject.asked == "item" or (subject.asked and not urgent):
                 self.rush[key] = urgent
             else:
                 self.agenda.drop(key)

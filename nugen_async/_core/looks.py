@@ -69,7 +69,7 @@ class Looks(Generic[J]):
     def begin(self, due: list[Subject[J]], *, listed: bool) -> None:
         """Look at all who are *due*, through the list or one by one."""
         for subject in due:
-            subject.asked = True
+            subject.asked = "list" if listed else "item"
         if listed:
             self._spawn(self._list(due), due)
         else:
@@ -95,7 +95,7 @@ class Looks(Generic[J]):
                 subject.task = self._spawn(self._look(subject), (subject,))
                 subject.task.add_done_callback(partial(self._looked, subject))
             else:
-                subject.asked = False
+                subject.asked = ""
 
     def _looked(self, subject: Subject[J], task: asyncio.Task[None]) -> None:
         """Free the place of a look, also of one that was cancelled before its first step."""
@@ -208,7 +208,7 @@ class Looks(Generic[J]):
                 missed = subject.trouble.missed if subject.trouble else None
                 book.failed(subject, missed or absent, first, missing=True)
             else:
-                self._queue.append(subject)
+                self._confirm(subject)
         self._feed()
         self._done()
 
@@ -273,9 +273,9 @@ class Looks(Generic[J]):
             self._book.saw(subject, job, order, told=row.told)
 
     def _confirm(self, subject: Subject[J]) -> None:
-        if subject.asked and (subject.task is not None or subject in self._queue):
+        if subject.asked == "item":
             return
-        subject.asked = True
+        subject.asked = "item"
         self._book.agenda.drop(subject.key)
         self._queue.append(subject)
 

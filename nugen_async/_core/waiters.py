@@ -6,7 +6,7 @@ import asyncio
 import json
 from collections.abc import Callable, Collection, Mapping
 from datetime import datetime
-from typing import Any, Generic, Protocol, Self, TypeVar
+from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
 from attrs import define, field, frozen
 
@@ -207,6 +207,7 @@ class Subject(Generic[J]):
     """One watched job, however many wait for it.
 
     `key` is the id that it is asked for by; the server may come to name it otherwise (a document's task).
+    `asked` is the way it is being asked for, empty while it is not.
     While it runs, the payload of its snapshot is kept as text, which takes a third of the room.
     """
 
@@ -215,7 +216,7 @@ class Subject(Generic[J]):
     def __init__(self, job: J) -> None:
         self.key = job.id
         self.job = job
-        self.asked = False
+        self.asked: Literal["", "list", "item"] = ""
         self.task: asyncio.Task[None] | None = None
         self.trouble: Trouble | None = None
         self._told: bytes | None = None
