@@ -263,7 +263,8 @@ class Book(Generic[J]):
     def taken(self) -> dict[str, bool]:
         """Take those out who hurry, each with whether it is urgent.
 
-        One that is being asked for stays, to be asked for again; but what is urgent waits for no list.
+        One that is being asked for stays, to be asked for again; but what is urgent waits for no list, nor for a
+        look that went out before.
         """
         rush, self.rush = self.rush, {}
         due: dict[str, bool] = {}
@@ -271,7 +272,8 @@ class Book(Generic[J]):
             subject = self.subjects.get(key)
             if subject is None:
                 continue
-            if subject.asked == "item" or (subject.asked and not urgent):
+            queued = subject.asked == "item" and subject.task is None
+            if subject.asked and (queued or not urgent):
                 self.rush[key] = urgent
             else:
                 self.agenda.drop(key)
@@ -296,8 +298,8 @@ class Book(Generic[J]):
         """Put the job's next look on the agenda: the earliest that any of its waiters wants."""
         key = subject.key
         if not subject.waiters:
-            self.agenda.drop(key)
-            if self.subjects.get(key) is subject:
+            if self.subjects.get(key) is subject:  # and not one that a later wait has made
+                self.agenda.drop(key)
                 del self.subjects[key]
             if subject.task is not None and subject.task is not asyncio.current_task():
                 subject.task.cancel()

@@ -444,6 +444,29 @@ async def test_a_wait_logs_nothing_by_default(
     assert caplog.records == []
 
 
+async def test_a_last_look_does_not_wait_for_one_that_stalls(site: Open) -> None:
+    async with site(minutes=0.1) as s:
+        job = s.nugen.alignments.handle((await s.start()).id)
+        s.sim.world.inject(Fault(effect=Stall(), path=LOOK, times=1))
+        patient = asyncio.create_task(job.wait_until_ready())
+        await asyncio.sleep(1)
+        assert (await job.wait_until_ready(20)).phase is Phase.READY
+        assert (await patient).phase is Phase.READY
+        assert s.requests("alignment_status") == 2
+
+
+async def test_a_look_that_fails_late_does_not_touch_a_later_wait(site: Open) -> None:
+    async with site(minutes=5) as s:
+        job, other = await s.start(), await s.start()
+        s.sim.world.inject(Fault(effect=Stall(), path=f"{LOOK}{job.id}", times=1))
+        neighbour = asyncio.create_task(other.wait_until_ready())
+        with pytest.raises(WaitTimeoutError):
+            await s.nugen.alignments.handle(job.id).wait_until_ready(20)
+        job = await job.wait_until_ready(timeout=600)
+        await neighbour
+        assert s.sim.now - s.sim.world.alignments[job.id].end < 30
+
+
 async def test_a_slow_look_holds_up_no_other_job(site: Open) -> None:
     async with site(minutes=10) as s:
         slow, quick = await s.start_many(2)
