@@ -263,8 +263,8 @@ class Book(Generic[J]):
     def taken(self) -> dict[str, bool]:
         """Take those out who hurry, each with whether it is urgent.
 
-        One that is being asked for stays, to be asked for again; but what is urgent waits for no list, nor for a
-        look that went out before.
+        One that is being asked for stays, to be asked for again; but what is urgent waits for no list, and for
+        no look that went out before.
         """
         rush, self.rush = self.rush, {}
         due: dict[str, bool] = {}
