@@ -24,8 +24,8 @@ HEAD = """# Chaos
 What the caller got from each kind of call (columns) when the server did this (rows), and after it the
 requests that the server read. One client a cell, {attempt:g} s for an attempt, {total:g} s for the whole call
 or wait, 2 retries, bodies of at most {cap} MiB. All of it ended in time, within `NugenError`; no create was
-posted twice unless the server said that it had not taken it (429, 503 with `Retry-After`); no connection,
-task or body over the limit was left. `tests/chaos` holds the code to this page.
+posted twice unless the server said that it had not taken it (429, 503 with `Retry-After`, 307 or 308 to its
+own origin); no connection, task or body over the limit was left. `tests/chaos` holds the code to this page.
 
 {facts}. Written by `python -m benchmarks chaos`.
 

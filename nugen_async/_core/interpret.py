@@ -66,7 +66,7 @@ def _shown(body: bytes) -> str:
 
 
 def _elsewhere(response: Response) -> str | None:
-    """That a redirect was not followed: the key goes to no other host, and no body is sent twice."""
+    """That a redirect was not followed: the key goes to no other host, and no POST becomes a GET."""
     place = response.headers.get("location")
     if not place or not 300 <= response.status < 400:  # noqa: PLR2004 # HTTP's redirects
         return None

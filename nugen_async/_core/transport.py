@@ -41,6 +41,8 @@ from .wire import Call, Response
 T = TypeVar("T")
 
 _MOVED = frozenset({301, 302, 307, 308})
+_SAME = frozenset({307, 308})
+"""These ask for the same request elsewhere, and so was not done here; 301 and 302 may make a GET of it."""
 _HOPS = 3
 _CLOSED = "the client is closed; make a new one"
 
@@ -141,7 +143,8 @@ class Transport:
     ) -> Response:
         """Send *call* once, and bring back the whole answer, whatever its status.
 
-        The answer to a GET that points elsewhere on the same origin is that of the place pointed to.
+        An answer that points elsewhere on the same origin is replaced by that of the place pointed to: to a
+        GET always, to others without a form where it is a 307 or 308, which say that nothing was done.
         *deadline* is in the loop's time, and bounds the wait for a turn as well.
         Raises `APITimeoutError`, `APIConnectionError`, `ClientStateError`; nothing foreign.
         """
@@ -172,7 +175,7 @@ class Transport:
     ) -> Response:
         answer = await self._request(call, timeout, headers)
         body = await bodies.whole(answer, self.settings.largest_body)
-        if answer.status in _MOVED and call.method == "GET":
+        if answer.status in _MOVED and not call.parts:
             answer, body = await self._followed(answer, body, call, timeout, headers)
         return Response(answer.status, answer.headers, body, asyncio.get_running_loop().time())
 
@@ -226,10 +229,13 @@ class Transport:
         headers: Mapping[str, str] | None,
     ) -> tuple[aiohttp.ClientResponse, bytes]:
         """Where *answer* points to; itself when that is another origin, which must not see the key."""
+        followed = _MOVED if call.method == "GET" else _SAME
+        asked = {answer.url}
         for _ in range(_HOPS):
             target = _target(answer)
-            if answer.status not in _MOVED or target is None:
+            if answer.status not in followed or target is None or target in asked:
                 break
+            asked.add(target)
             answer = await self._request(call, timeout, headers, target)
             body = await bodies.whole(answer, self.settings.largest_body)
         return answer, body
