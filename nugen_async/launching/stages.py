@@ -15,9 +15,16 @@ from .._core.logs import log
 from .._core.reconcile import Wanted, marked
 from .._core.waiters import ScheduleLike
 from ..client import Nugen
-from ..errors import JobFailedError, NugenError, WaitTimeoutError
+from ..errors import (
+    BadRequestError,
+    JobFailedError,
+    JobUnreachableError,
+    NugenError,
+    WaitTimeoutError,
+)
 from ..resources._records import Job
 from ..resources._uploads import Upload
+from ..resources.models import Undeployment
 from .course import Progress, Record, Step, Verb
 from .files import File, Files
 from .ledger import Ledger
@@ -224,9 +231,23 @@ class Run:
 
     async def _undeployment(self, record: Record) -> None:
         undeployments = self._nugen.models.undeployments
-        record = await self._settled(Stage.UNDEPLOYMENT, record, undeployments.start)
+        record = await self._settled(Stage.UNDEPLOYMENT, record, self._undeployed)
         await self._ended(Stage.UNDEPLOYMENT, undeployments.handle(self._model_id))
         self._end(Stage.UNDEPLOYMENT, record)
+
+    async def _undeployed(self, model_id: str) -> Undeployment:
+        """The undeployment, begun once the deployment that this workflow gave up on has ended."""
+        models = self._nugen.models
+        try:
+            return await models.undeploy(model_id)
+        except BadRequestError as refusal:
+            if not self.progress.of(Stage.DEPLOYMENT).intended:
+                raise
+            try:
+                await self._ended(Stage.UNDEPLOYMENT, models.deployments.handle(model_id))
+            except (JobFailedError, JobUnreachableError):
+                raise refusal from None
+            return await models.undeploy(model_id)
 
     async def _evaluation(self, record: Record) -> None:
         spec = self._spec

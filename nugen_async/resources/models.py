@@ -13,7 +13,7 @@ from .._core.page import Page
 from .._core.schedule import Phase
 from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Route, Routes
-from ..errors import BadRequestError, NugenError
+from ..errors import BadRequestError, NotFoundError, NugenError
 from . import _checks
 from ._lifecycle import Lifecycle
 from ._lists import Listing
@@ -127,6 +127,14 @@ class _Service(Job):
 
 
 S = TypeVar("S", bound=_Service)
+T = TypeVar("T", bound=_Service)
+
+_RUNNING = frozenset({"queued", "pending", "processing", "running", "in_progress"})
+_ON_THE_WAY = {
+    "deployments": _RUNNING | {"deploying"},
+    "undeployments": _RUNNING | {"undeploying"},
+}
+"""Words of a job that will bring the model there, and is not about the other direction."""
 
 
 @frozen(kw_only=True)
@@ -210,7 +218,8 @@ class Deployments(JobCollection[Deployment]):
         try:
             return await self._send(call)
         except BadRequestError as refusal:
-            return await _already(self, model_id, refusal)
+            undeployments = Undeployments(self._api, self._pollers)
+            return await _already(self, undeployments, model_id, refusal)
 
     async def get_status(self, model_id: str) -> Deployment:
         """Fetch how the deployment of a model stands (get-deployment-status)."""
@@ -243,7 +252,8 @@ class Undeployments(JobCollection[Undeployment]):
         try:
             return await self._send(call)
         except BadRequestError as refusal:
-            return await _already(self, model_id, refusal)
+            deployments = Deployments(self._api, self._pollers)
+            return await _already(self, deployments, model_id, refusal)
 
     async def get_status(self, model_id: str) -> Undeployment:
         """Fetch how the undeployment of a model stands (get-undeploy-status)."""
@@ -253,17 +263,37 @@ class Undeployments(JobCollection[Undeployment]):
         return self._asking("status", Undeployment, job_id)
 
 
-async def _already(home: JobCollection[S], model_id: str, refusal: BadRequestError) -> S:
-    """The job that made the server refuse a second one; raises the refusal where there is none."""
+async def _already(
+    home: JobCollection[S], other: JobCollection[T], model_id: str, refusal: BadRequestError
+) -> S:
+    """The job that made the server refuse a second one; raises the refusal if it was for another reason."""
     try:
-        job = await home._send(home._look(model_id))  # noqa: SLF001 # shared by both collections
+        mine = await home._send(home._look(model_id))  # noqa: SLF001 # shared by both collections
+        if mine.phase is Phase.RUNNING and mine.status.strip().lower() in _ON_THE_WAY[home.noun]:
+            return mine
+        if mine.phase is Phase.READY and not await _superseded(mine, home, other):
+            return mine
     except NugenError:
         raise refusal from None
-    stable = {"ready", "deployed", "undeployed", "evaluating", "evaluated"}
-    moving = job.phase is Phase.RUNNING and job.status.strip().lower() not in stable
-    if job.phase is not Phase.READY and not moving:
-        raise refusal
-    return job
+    raise refusal
+
+
+async def _superseded(mine: S, home: JobCollection[S], other: JobCollection[T]) -> bool:
+    """Whether the model has gone the *other* way since *mine* ended, or is going it now.
+
+    In the documented contract each direction has a status of its own, which keeps telling of its last job; in
+    the plural one both have the same, which tells what is.
+    """
+    call = other._look(mine.id)  # noqa: SLF001 # as above
+    if call.path == home._look(mine.id).path:  # noqa: SLF001 # as above
+        return False
+    try:
+        theirs = await other._send(call)  # noqa: SLF001 # as above
+    except NotFoundError:
+        return False
+    if theirs.phase is not Phase.READY:
+        return theirs.phase is not Phase.FAILED
+    return mine.created is None or theirs.created is None or theirs.created > mine.created
 
 
 @frozen(eq=False)

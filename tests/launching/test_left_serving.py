@@ -13,8 +13,8 @@ from attrs import evolve
 from nugen_async import Nugen
 from nugen_async.batch import Batch, Failed, Outcome, Ready, TimedOut
 from nugen_async.cli.app import execute
-from nugen_async.errors import NugenError, ServerError, WaitTimeoutError
-from nugen_async.simulator import Fault, Simulator, Status, World
+from nugen_async.errors import JobUnreachableError, NugenError, ServerError, WaitTimeoutError
+from nugen_async.simulator import Fault, Simulator, Span, Status, Times, World
 from nugen_async.workflows import Workflow, WorkflowResult, run_workflow
 
 BASE = "llama-v3p1-8b-instruct"
@@ -127,3 +127,17 @@ async def test_a_model_that_was_meant_to_stay_is_no_warning() -> None:
     assert "cost money" not in Ready(key="k", result=result)._repr_html_()
     assert "\x1b" not in result.leftover
     assert "undeploy 'm" in result.leftover
+
+
+async def test_a_model_whose_deployment_was_given_up_on_is_undeployed_once_it_serves() -> None:
+    made = World(seed=1, times=Times(deployment=Span(1800.0)))
+    made.add_document("doc-1")
+    made.inject(
+        Fault(effect=Status(404, {"detail": "Not found"}), operation="deploy_status", times=8)
+    )
+    async with Simulator(world=made) as sim, Nugen("key", base_url=sim.url) as nugen:
+        with pytest.raises(JobUnreachableError) as caught:
+            await run_workflow(nugen, SPEC)
+        (model,) = made.models.values()
+        assert model.serving(sim.now) == "undeployed"
+    assert told(caught.value) == []

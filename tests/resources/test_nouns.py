@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import pickle
 from collections.abc import Awaitable, Callable
@@ -19,7 +20,7 @@ from nugen_async.errors import (
     InvalidRequestError,
 )
 from nugen_async.resources.inference import Message, Usage
-from nugen_async.simulator import Simulator, World
+from nugen_async.simulator import Simulator, Span, Times, World
 
 from .canned import canned
 
@@ -152,6 +153,31 @@ async def test_deploying_and_undeploying_twice_is_once(contract: Any, generation
         await (await nugen.models.undeploy(model)).wait_until_ready()
         assert (await nugen.models.undeploy(model)).phase is Phase.READY
         assert await served(nugen) == [False]
+
+
+@pytest.mark.parametrize(("contract", "generation"), [("documented", "G3"), ("plural", "G4")])
+async def test_the_other_way_is_refused_while_a_model_is_on_its_way(
+    contract: Any, generation: Any
+) -> None:
+    times = Times(deployment=Span(300.0), undeployment=Span(300.0))
+    async with (
+        Simulator(world=World(trusting=True, generation=generation, times=times)) as sim,
+        Nugen("k", base_url=sim.url, contract=contract) as nugen,
+    ):
+        model = await deployed(nugen)
+        await (await nugen.models.deploy(model)).wait_until_ready()
+        await (await nugen.models.undeploy(model)).wait_until_ready()
+        again = await nugen.models.deploy(model)
+        await asyncio.sleep(10)
+        with pytest.raises(BadRequestError):
+            await nugen.models.undeploy(model)
+        await again.wait_until_ready()
+        assert (await nugen.models.deploy(model)).phase is Phase.READY
+        await nugen.models.undeploy(model)
+        await asyncio.sleep(10)
+        with pytest.raises(BadRequestError):
+            await nugen.models.deploy(model)
+        assert not (await nugen.models.undeploy(model)).phase.ended
 
 
 async def served(nugen: Nugen) -> list[bool]:
