@@ -10,6 +10,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
+from types import NoneType
 from typing import Any, TypeVar, cast
 
 from attrs import evolve, field, frozen
@@ -131,6 +132,7 @@ class Api:
         other = call.alternative
         contract: Contract = "documented"
         tries = 0
+        doubt = False
         while True:
             try:
                 response = await self.transport.exchange(
@@ -141,13 +143,14 @@ class Api:
                     deadline=deadline,
                     resends=tries,
                 )
-                got = self._payload(call, response)
+                got = self._payload(call, response, doubt=doubt)
             except NugenError as error:
                 if other is not None and contract == "documented" and _of_the_route(error):
                     call, contract, tries = evolve(other, alternative=None), "plural", 0
                     continue
                 tries += 1
                 pause = self._pause(call, error, retry, tries, deadline)
+                doubt = doubt or fate(error) is Fate.UNKNOWN
             else:
                 if other is not None:
                     self.dialect.learn(call.noun, contract)
@@ -167,8 +170,13 @@ class Api:
         log.info("%s %s: %s; again in %.1f s", call.method, call.path, error, pause)
         return pause
 
-    def _payload(self, call: Call[Any], response: Response) -> tuple[Json, Response]:
-        """What *response* says, and itself without the key; raises for a refusal."""
+    def _payload(
+        self, call: Call[Any], response: Response, *, doubt: bool = False
+    ) -> tuple[Json, Response]:
+        """What *response* says, and itself without the key; raises for a refusal.
+
+        With *doubt* the same was sent before, and may have been done.
+        """
         status = response.status
         if log.isEnabledFor(logging.DEBUG):
             log.debug("%s %s -> %d", call.method, call.path, status)
@@ -180,18 +188,20 @@ class Api:
             except DecodeError as error:
                 raise self._unreadable(error, call, response) from None
         else:
-            payload = self._refused(call, response)
+            payload = self._refused(call, response, doubt=doubt)
         if (sink := _seen.get()) is not None:
             sink.append((response, payload))
         return payload, response
 
-    def _refused(self, call: Call[Any], response: Response) -> Json:
-        """Raise for *response*, unless it is the service's way to say that there are none."""
+    def _refused(self, call: Call[Any], response: Response, *, doubt: bool) -> Json:
+        """Raise for *response*, unless it says that there are none, or none any more."""
         url = self.transport.url(call.path)
         error = interpret.refusal(response, call.method, url, time.time())
         self.transport.answered(error.status, error.retry_after)
         if _means_none(call, error):
             return []
+        if doubt and _means_gone(call, error):
+            return None
         raise error
 
     def _unreadable(self, error: DecodeError, call: Call[Any], response: Response) -> DecodeError:
@@ -257,6 +267,11 @@ def _means_none(call: Call[Any], error: APIStatusError) -> bool:
     if error.detail is None and error.body.strip():
         return False  # some proxy's page
     return call.alternative is None or not interpret.route_is_missing(error)
+
+
+def _means_gone(call: Call[Any], error: APIStatusError) -> bool:
+    """Whether a 404 says that an earlier sending of *call*, whose answer was lost, did its work."""
+    return error.status == 404 and call.method == "DELETE" and call.returns is NoneType  # noqa: PLR2004 # Not Found
 
 
 def _of_the_route(error: NugenError) -> bool:

@@ -17,7 +17,8 @@ class Sessions:
     """The session *given* by the caller, or two of our own, each made when it is first needed.
 
     A create never goes out on a connection that was idle for long: servers hang up idle connections first,
-    and a create on a dying connection ends as "unknown".
+    and a create on a dying connection ends as "unknown". And aiohttp, which sends a PUT or DELETE again by
+    itself where a kept connection breaks, is told not to: whoever counts the sendings must know of each.
     """
 
     def __init__(
@@ -25,7 +26,7 @@ class Sessions:
     ) -> None:
         self._settings = settings
         self._given = given
-        self._creating: aiohttp.ClientSession | None = given
+        self._changing: aiohttp.ClientSession | None = given
         self._reading: aiohttp.ClientSession | None = given
         # A session of our own sends them by itself; to merge them anew takes 2 us a request.
         self._by_themselves: CIMultiDict[str] = CIMultiDict(headers if given is None else {})
@@ -39,10 +40,11 @@ class Sessions:
 
     def of(self, effect: Effect) -> aiohttp.ClientSession:
         """The session for a request of this *effect*."""
-        if effect is Effect.CREATE:
-            if self._creating is None:
-                self._creating = self._made(self._settings.create_keepalive)
-            return self._creating
+        if effect is Effect.CREATE or effect is Effect.SETTLE:
+            if self._changing is None:
+                made = self._changing = self._made(self._settings.create_keepalive)
+                made._retry_connection = False  # noqa: SLF001 # there is no public switch
+            return self._changing
         if self._reading is None:
             self._reading = self._made(self._settings.keepalive)
         return self._reading
@@ -50,9 +52,9 @@ class Sessions:
     async def close(self) -> None:
         """Close what was opened here; a session that was given stays open."""
         mine = [
-            s for s in (self._reading, self._creating) if s is not None and s is not self._given
+            s for s in (self._reading, self._changing) if s is not None and s is not self._given
         ]
-        self._reading = self._creating = None
+        self._reading = self._changing = None
         for session in mine:
             await session.close()
 

@@ -13,9 +13,10 @@ from .._core.age import Seen, server_time
 from .._core.api import Api
 from .._core.page import Page
 from .._core.poller import Poller
+from .._core.schedule import Phase
 from .._core.waiters import Kind, ScheduleLike
 from .._core.wire import Call, Contract, Effect, Json, Part, Routes, identifier, sendable
-from ..errors import InvalidRequestError
+from ..errors import BadRequestError, ConflictError, InvalidRequestError, NugenError
 from ._records import Job, Origin, Resource
 
 T = TypeVar("T")
@@ -167,6 +168,19 @@ class JobCollection(Collection, Generic[J]):
         call = self._detail(job.id) or self._look(job.id)
         value, response = await self._api.answer(call)
         return job.succeeded_by(value, Seen(response.received, response.headers.get("date")))
+
+    async def _stopped(self, call: Call[J]) -> J:
+        """Send *call*, which cancels a job; one that is cancelled already is what was wanted."""
+        try:
+            return await self._send(call)
+        except (BadRequestError, ConflictError) as refusal:
+            try:
+                job = await self._send(self._look(call.about))
+            except NugenError:
+                raise refusal from None
+            if job.phase is not Phase.CANCELLED:
+                raise
+            return job
 
     @property
     def poller(self) -> Poller[J]:

@@ -221,8 +221,9 @@ class DataJobs(JobCollection[DataJob]):
         )
 
     async def cancel(self, job_id: str) -> DataJob:
-        """Stop a data job and the alignment job under it."""
-        return await self._change("cancel", job_id, None)
+        """Stop a data job and the alignment job under it; one that is cancelled already is a success."""
+        call = self._call("cancel", DataJob, ids={"id": job_id}, effect=Effect.SETTLE)
+        return await self._stopped(call)
 
     async def clone(self, job_id: str) -> DataJob:
         """Make another with the same settings and files."""

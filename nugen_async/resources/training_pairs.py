@@ -158,9 +158,9 @@ class TrainingPairs(JobCollection[TrainingPairsJob]):
         return await self._send(self._call("outputs", Page[OutputFile], ids={"id": job_id}))
 
     async def cancel(self, job_id: str) -> TrainingPairsJob:
-        """Stop a job (attested by the vendor's client only)."""
+        """Stop a job; one that is cancelled already is a success (attested by the vendor's client only)."""
         call = self._call("cancel", TrainingPairsJob, ids={"id": job_id}, effect=Effect.SETTLE)
-        return await self._send(call)
+        return await self._stopped(call)
 
     async def delete(self, job_id: str) -> None:
         """Delete a job (attested by the vendor's client only)."""

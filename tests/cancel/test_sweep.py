@@ -248,7 +248,7 @@ async def test_a_close_that_is_cancelled_has_closed_all_the_same(when: When) -> 
             jobs += [nugen.documents.handle("doc-1"), nugen.evaluations.handle("ev-1")]
             waits = [asyncio.create_task(job.wait_until_ready()) for job in jobs]
             await asyncio.sleep(0.5)
-            sessions = [transport._sessions._reading, transport._sessions._creating]
+            sessions = [transport._sessions._reading, transport._sessions._changing]
             task = asyncio.create_task(_coroutine(cut(nugen.aclose(), where, when)))
             await asyncio.wait({task}, timeout=0.1)
             assert task.done()
