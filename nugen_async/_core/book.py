@@ -6,6 +6,7 @@ Nothing here asks the server or sets a timer: the poller and its looks do, and w
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import Callable, Collection, Mapping
 from typing import Generic, TypeVar
@@ -21,6 +22,8 @@ from .schedule import Hints, Phase, Schedule, Watch
 from .trouble import BUDGET, Abandon, Route, Trouble
 from .waiters import Kind, Subject, Terms, Watched, end_of
 
+_SHARED = 1.0
+"""Seconds for which one last look serves all who wait for a job."""
 J = TypeVar("J", bound=Watched)
 
 
@@ -51,6 +54,8 @@ class Book(Generic[J]):
         self._now = now
         self._hurried = hurried
         self._idle = idle
+        self._last_looks: dict[str, float] = {}
+        """When a deadline last had a job looked at."""
         self._past = Past()
         self._warned: set[str] = set()
 
@@ -120,6 +125,14 @@ class Book(Generic[J]):
         terms.leave()
         if terms.wait is not None:
             terms.wait.left()
+
+    def look_last(self, terms: Terms[J]) -> None:
+        """Look once more at what *terms* wait for; waiters on one job share such a look for a second."""
+        now = self._now()
+        for subject in self.concerned(terms):
+            if self._last_looks.get(subject.key, -math.inf) <= max(terms.started, now - _SHARED):
+                self._last_looks[subject.key] = now
+                self.hurry(subject, urgent=True)
 
     def expire(self, terms: Terms[J]) -> None:
         """The time of *terms* is over: so is the wait for what has not ended."""
@@ -263,8 +276,8 @@ class Book(Generic[J]):
     def taken(self) -> dict[str, bool]:
         """Take those out who hurry, each with whether it is urgent.
 
-        One that is being asked for stays, to be asked for again; but what is urgent waits for no list, and for
-        no look that went out before.
+        One that is being asked for stays, to be asked for again; but what is urgent waits neither for a list
+        nor for a look that went out before.
         """
         rush, self.rush = self.rush, {}
         due: dict[str, bool] = {}
@@ -300,6 +313,7 @@ class Book(Generic[J]):
         if not subject.waiters:
             if self.subjects.get(key) is subject:  # and not one that a later wait has made
                 self.agenda.drop(key)
+                self._last_looks.pop(key, None)
                 del self.subjects[key]
             if subject.task is not None and subject.task is not asyncio.current_task():
                 subject.task.cancel()

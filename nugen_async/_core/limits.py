@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from attrs import define, frozen
 
 
@@ -13,7 +15,7 @@ def check_timeout(timeout: float | None) -> None:
         raise ValueError(f"a timeout is None or seconds from 0 on, not {timeout!r}")
 
 
-def margin(timeout: float, latency: float) -> float:
+def margin(timeout: float, latency: float = math.inf) -> float:
     """How long before the deadline the last look goes out, when looks take *latency* seconds."""
     return min(max(4 * latency, 0.05), timeout / 10)
 

@@ -19,6 +19,7 @@ from .api import Api
 from .book import Book
 from .codec import row_id, structure
 from .logs import log
+from .retry import Fate, fate
 from .rows import Rows
 from .trouble import BUDGET, Route
 from .waiters import Kind, Subject, Watched
@@ -28,8 +29,11 @@ IN_FLIGHT = 50
 """Item looks in flight of one poller; the client's own calls keep the rest of the gate."""
 _SLICE = 200
 """Rows of a list between two turns of the loop."""
-_LIST_AGAIN = 30.0
-"""Seconds until a list that failed is asked for again; jobs that are due are asked for one by one."""
+_LIST_SOON, _LIST_AGAIN = 4.0, 30.0
+"""Seconds without a list once it failed, and once it failed again; who is due meanwhile is asked for alone.
+
+The first is as long as those rest who were looked for on it.
+"""
 _SMOOTHING = 0.2
 J = TypeVar("J", bound=Watched)
 
@@ -47,7 +51,9 @@ class Looks(Generic[J]):
 
     def __init__(self, kind: Kind[J], api: Api, book: Book[J], *, done: Callable[[], None]) -> None:
         self.latency = 0.0
-        """Seconds that a look takes, of late."""
+        """Seconds that a look at one job takes, of late."""
+        self.list_latency = 0.0
+        """Seconds that the whole list takes, of late."""
         self._kind = kind
         self._api = api
         self._book = book
@@ -56,6 +62,7 @@ class Looks(Generic[J]):
         self._queue: deque[Subject[J]] = deque()
         self._looking = 0
         self._lists = 0
+        self._bad_lists = 0
         self._lost: list[Subject[J]] = []
         """Jobs that only the list can tell of, because their own routes fail."""
         self._searching = asyncio.Lock()
@@ -164,7 +171,7 @@ class Looks(Generic[J]):
     async def _fetched(self, before: J, call: Call[J]) -> tuple[J, bytes | None]:
         sent = self._loop.time()
         payload, response = await self._api.look(call)
-        self.latency += _SMOOTHING * (response.received - sent - self.latency)
+        self.latency = _smoothed(self.latency, response.received - sent)
         seen = Seen(response.received, response.headers.get("date"))
         record = _structured(payload, before, self._kind.record)
         told = response.body if isinstance(payload, dict) else None
@@ -188,18 +195,20 @@ class Looks(Generic[J]):
         """
         book, agenda = self._book, self._book.agenda
         missing = {subject.key: subject for subject in asked}
-        first = book.order + 1
+        first, sent = book.order + 1, self._loop.time()
         failure: NugenError | None = None
         self._lists += 1
         agenda.list_after = math.inf
         try:
             await self._observe(missing, trusted=trusted)
+            self.list_latency = _smoothed(self.list_latency, self._loop.time() - sent)
         except NugenError as error:
             failure = error
         finally:
             self._lists -= 1
-            pause = 0.0 if failure is None else _LIST_AGAIN
+            pause = self._pause_after(failure)
             agenda.list_after = math.inf if self._lists else self._loop.time() + pause
+            self._done()  # a list that was cancelled is over, too
         for subject in missing.values():
             if failure is not None:
                 book.failed(subject, failure, first)
@@ -211,6 +220,16 @@ class Looks(Generic[J]):
                 self._confirm(subject)
         self._feed()
         self._done()
+
+    def _pause_after(self, failure: NugenError | None) -> float:
+        """Seconds without a list."""
+        if failure is not None and fate(failure) is Fate.NOT_STARTED:
+            return getattr(failure, "retry_after", None) or 0.0
+        if failure is None:
+            self._bad_lists = 0
+            return 0.0
+        self._bad_lists += 1
+        return _LIST_SOON if self._bad_lists == 1 else _LIST_AGAIN
 
     async def _observe(self, missing: dict[str, Subject[J]], *, trusted: bool) -> None:
         """Hand over what the list says; takes those who are on it out of *missing*."""
@@ -273,11 +292,14 @@ class Looks(Generic[J]):
             self._book.saw(subject, job, order, told=row.told)
 
     def _confirm(self, subject: Subject[J]) -> None:
-        if subject.asked == "item":
-            return
-        subject.asked = "item"
-        self._book.agenda.drop(subject.key)
-        self._queue.append(subject)
+        if subject.waiters and subject.asked != "item":
+            subject.asked = "item"
+            self._book.agenda.drop(subject.key)
+            self._queue.append(subject)
+
+
+def _smoothed(known: float, new: float) -> float:
+    return known + _SMOOTHING * (new - known) if known else new
 
 
 def _structured(payload: Json, before: Watched, record: type[J]) -> J:

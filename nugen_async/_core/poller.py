@@ -9,6 +9,7 @@ backend and to no task of the caller's.
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncGenerator, Callable, Iterable
 from contextvars import Context
@@ -23,7 +24,7 @@ from .book import Book
 from .limits import check_timeout, margin
 from .looks import IN_FLIGHT, Looks
 from .outcome import Failed, Outcome, Parked, Ready
-from .rounds import Agenda, ListFacts, Pages, plan
+from .rounds import Agenda, Items, ListFacts, Pages, plan
 from .schedule import Schedule, as_schedule
 from .sinks import Changes, Notifier, OnUpdate, Outcomes
 from .waiters import Awaited, Fed, Kind, Limits, ScheduleLike, Terms, Watched, end_of
@@ -191,18 +192,30 @@ class Poller(Generic[J]):
                 pending = True
         limits = terms.limits
         if pending and limits is not None and limits.timeout:
-            early = margin(limits.timeout, self._looks.latency)
             deadline = terms.started + limits.timeout
             limits.timer = self._loop.call_at(
-                deadline - early, self._finale, terms, limits, deadline, context=Context()
+                deadline - margin(limits.timeout), self._near, terms, deadline, context=Context()
             )
         self._arm()
 
-    def _finale(self, terms: Terms[J], limits: Limits, deadline: float) -> None:
-        """The last look, early enough for its answer to be in before the deadline."""
-        for subject in self._book.concerned(terms):
-            self._book.hurry(subject, urgent=True)
-        limits.timer = self._loop.call_at(deadline, self._expire, terms, context=Context())
+    def _near(self, terms: Terms[J], deadline: float) -> None:
+        """Have the last look made, early enough for its answer to be in before the deadline."""
+        limits = terms.limits
+        assert limits is not None  # noqa: S101 # they have a deadline
+        assert limits.timeout is not None  # noqa: S101 # the same
+        book, looks = self._book, self._looks
+        takes = looks.latency * math.ceil(len(book.concerned(terms)) / IN_FLIGHT)
+        if isinstance(self._way(len(book.subjects)), Pages):
+            takes = max(takes, looks.list_latency)
+        when = deadline - margin(limits.timeout, takes)
+        limits.timer = self._loop.call_at(when, self._finale, terms, deadline, context=Context())
+
+    def _finale(self, terms: Terms[J], deadline: float) -> None:
+        self._book.look_last(terms)
+        if terms.limits is not None:
+            terms.limits.timer = self._loop.call_at(
+                deadline, self._expire, terms, context=Context()
+            )
 
     def _expire(self, terms: Terms[J]) -> None:
         self._book.expire(terms)
@@ -247,16 +260,20 @@ class Poller(Generic[J]):
         self._flushing = None
         book, agenda = self._book, self._agenda
         if due := book.taken():
-            failed = agenda.list_after > self._loop.time() and not agenda.listed
-            listing = None if failed else agenda.listing
-            way = plan(len(due), len(book.subjects), listing, agenda.item_bytes)
-            listed = isinstance(way, Pages)
+            listed = isinstance(self._way(len(due)), Pages)
             if listed and agenda.listed:  # who has time shares the list after the one under way
                 book.rush.update((key, False) for key, urgent in due.items() if not urgent)
                 due = {key: True for key, urgent in due.items() if urgent}
                 listed = len(due) > IN_FLIGHT
             self._looks.begin([book.subjects[key] for key in due], listed=listed)
         self._arm()
+
+    def _way(self, count: int) -> Items | Pages:
+        """The cheaper way to look at so many jobs now."""
+        agenda = self._agenda
+        failed = agenda.list_after > self._loop.time() and not agenda.listed
+        listing = None if failed else agenda.listing
+        return plan(count, len(self._book.subjects), listing, agenda.item_bytes)
 
     def _go_on(self) -> None:
         """An answer is in: it is the turn of those who wait for the end of a list."""

@@ -187,3 +187,45 @@ async def test_jobs_that_only_the_list_can_tell_of_share_it(site: Open) -> None:
         after = s.sim.log.requests(operation="list_alignments", since=end)
     assert {type(end) for end in ends} == {Ready}
     assert len(after) <= 20
+
+
+async def test_one_refused_list_is_no_reason_to_ask_for_each_job(site: Open) -> None:
+    for status in (429, 500):
+        async with site(minutes=600, progress="absent") as s:
+            jobs = await s.start_many(200)
+            fault = Fault(effect=Status(status), operation="list_alignments", times=1)
+            s.sim.world.inject(fault)
+            handles = [s.nugen.alignments.handle(job.id) for job in jobs]
+            waits = [asyncio.create_task(handle.wait_until_ready()) for handle in handles]
+            await asyncio.sleep(10)
+            assert (lists(s), s.looks - lists(s)) == (2, 0)
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
+
+
+async def test_many_who_wait_for_a_while_for_one_job_share_their_last_looks(site: Open) -> None:
+    async with site(minutes=60, progress="absent") as s:
+        job = await s.start()
+        s.sim.log.clear()
+
+        async def poll(after: float) -> None:
+            await asyncio.sleep(after)
+            with pytest.raises(WaitTimeoutError):
+                await job.wait_until_ready(25)
+
+        await asyncio.gather(*(poll(number / 20) for number in range(500)))
+        assert s.looks <= 50
+
+
+@pytest.mark.parametrize("seconds", [0.2, 1.0, 3.0])
+async def test_last_looks_through_a_slow_list_are_in_before_the_deadline(
+    site: Open, seconds: float
+) -> None:
+    async with site(minutes=9, estimates="absent", progress="absent") as s:
+        s.sim.world.inject(Fault(effect=Delay(seconds), operation="list_alignments"))
+        jobs = await s.start_many(200)
+        end = max(job.end for job in s.sim.world.alignments.values())
+        timeout = end + 20 - s.sim.now
+        ends = [outcome async for outcome in s.nugen.wait_many(jobs, timeout=timeout)]
+    assert {type(end) for end in ends} == {Ready}

@@ -571,4 +571,6 @@ async def test_a_list_that_fails_is_left_alone_for_a_while(site: Open) -> None:
         outcomes = [o async for o in s.nugen.wait_many(jobs)]
         lists = [e.at for e in s.sim.log.requests(operation="list_alignments")]
     assert {type(o) for o in outcomes} == {Ready}
-    assert min(b - a for a, b in itertools.pairwise(lists)) >= 30
+    first, *later = (b - a for a, b in itertools.pairwise(lists))
+    assert 4 <= first < 10
+    assert min(later) >= 30
