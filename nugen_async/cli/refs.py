@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable
 
 from ..errors import InvalidRequestError
@@ -25,6 +26,7 @@ _KINDS: dict[str, tuple[str, str]] = {
 
 _WORDS = {home: word for word, home in _KINDS.items()}
 _DEFAULT = "alignment"
+_SPLIT = re.compile(r"([^/:]*)([/:])(.*)", re.DOTALL)
 
 
 def kinds() -> str:
@@ -35,7 +37,8 @@ def kinds() -> str:
 def token_of(ref: str) -> tuple[str, str]:
     """The service and the resume token that an id, a ``kind/id`` or a token stands for.
 
-    Raises `InvalidRequestError` for anything else.
+    ``kind:id`` says the same as ``kind/id``; a colon after no kind belongs to an id. Raises
+    `InvalidRequestError` for anything else.
     """
     text = ref.strip()
     if text.startswith("{"):
@@ -43,9 +46,12 @@ def token_of(ref: str) -> tuple[str, str]:
             return str(json.loads(text)["service"]), text
         except (ValueError, KeyError, TypeError):
             raise InvalidRequestError(f"this is not a resume token: {ref}") from None
-    kind, slash, job_id = text.partition("/") if "/" in text else (_DEFAULT, "/", text)
+    found = _SPLIT.fullmatch(text)
+    kind, separator, job_id = found.groups() if found else (_DEFAULT, "/", text)
     home = _home(kind)
-    if home is None or not slash or not job_id:
+    if home is None and separator == ":" and "/" not in job_id:
+        home, job_id = _KINDS[_DEFAULT], text
+    if home is None or not job_id:
         raise InvalidRequestError(
             f"{ref!r} names no job: give an alignment's ID, KIND/ID or a resume token;"
             f" kinds are {kinds()}"

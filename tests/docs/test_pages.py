@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import json
 import re
 import shlex
 import tomllib
@@ -16,6 +17,8 @@ from nugen_async.cli.exits import MEANING
 from .samples import PAGES, ROOT, SAMPLES, Sample, commands_of, lines_of_code, samples_of
 
 NOT_RUN = re.compile(r"not run by (?:this site's|the) tests", re.IGNORECASE)
+
+_TAKE_JOBS = {"watch", "status"}
 
 
 def page(name: str) -> str:
@@ -105,6 +108,7 @@ def test_every_result_of_a_benchmark_has_a_page() -> None:
 
 def test_commands_on_pages_are_understood() -> None:
     from nugen_async.cli.app import app  # noqa: PLC0415 # needs the extra cli
+    from nugen_async.cli.refs import token_of  # noqa: PLC0415
 
     lines = [(where, line) for path in PAGES for where, line in commands_of(path)]
     shown = [each for each in lines if each[1].startswith("nugen-async ")]
@@ -114,7 +118,10 @@ def test_commands_on_pages_are_understood() -> None:
             command = re.split(r" [>|] ", line)[0]
             arguments = shlex.split(command, comments=True)[1:]
             try:
-                app.parse_args(arguments, exit_on_error=False, print_error=False)
+                _, bound, _ = app.parse_args(arguments, exit_on_error=False, print_error=False)
+                for ref in bound.arguments.get("jobs", ()) if arguments[0] in _TAKE_JOBS else ():
+                    job_id = json.loads(token_of(ref)[1])["id"]
+                    assert re.fullmatch(r"[a-z]+-\w+", job_id), f"{ref} stands for {job_id}"
             except Exception as error:  # noqa: BLE001 # whatever the parser says
                 pytest.fail(f"{where}: {line}: {error}")
     assert len(shown) > 10
