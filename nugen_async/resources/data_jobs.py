@@ -7,7 +7,7 @@ from datetime import datetime
 from types import NoneType
 from typing import Any, ClassVar, Literal
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .._core.age import Seen
 from .._core.codec import seen_as
@@ -15,7 +15,7 @@ from .._core.page import Page
 from .._core.schedule import Hints
 from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Route, Routes
-from ..errors import InvalidRequestError
+from ..errors import CreateOutcomeUnknownError, InvalidRequestError
 from . import _checks
 from ._lifecycle import Lifecycle
 from ._lists import Listing
@@ -201,9 +201,23 @@ class DataJobs(JobCollection[DataJob]):
     async def add_files(
         self, job_id: str, file_ids: Sequence[str], *, method: str | None = None
     ) -> DataJob:
-        """Add uploaded files; they are ingested by themselves."""
-        fields = {"file_ids": _checks.texts("file_ids", file_ids), "method": method}
-        return await self._change("add_files", job_id, fields)
+        """Add uploaded files; each adding starts their ingestion, so it is never sent twice.
+
+        Raises `CreateOutcomeUnknownError` when the answer was lost: `get` tells whether they were added.
+        """
+        files = _checks.texts("file_ids", file_ids)
+        call = self._call(
+            "add_files",
+            DataJob,
+            ids={"id": job_id},
+            json={"file_ids": files, "method": _checks.optional_text("method", method)},
+            effect=Effect.CREATE,
+        )
+        try:
+            return await self._send(call)
+        except CreateOutcomeUnknownError as lost:
+            place = f"the files {', '.join(files)} in data job {job_id}"
+            raise evolve(lost, kind="ingestion", look_for=place) from lost.__cause__
 
     async def remove_files(self, job_id: str, file_ids: Sequence[str]) -> DataJob:
         """Take files out."""

@@ -1,0 +1,22 @@
+"""SeekrFlow's nouns, where its contract has traps of its own."""
+
+from __future__ import annotations
+
+import pytest
+
+from nugen_async import CreateOutcomeUnknownError, SeekrFlow
+from nugen_async.simulator import Drop, Fault, Simulator, World
+
+LOST = Drop(handled=True)
+
+
+async def test_files_whose_adding_was_not_answered_are_not_added_twice() -> None:
+    world = World(trusting=True)
+    async with Simulator(world=world) as sim, SeekrFlow("k", base_url=sim.url) as seekr:
+        job = await seekr.data_jobs.create(name="n", job_type="principle_files")
+        world.inject(Fault(effect=LOST, operation="add_data_job_files", times=1))
+        with pytest.raises(CreateOutcomeUnknownError) as lost:
+            await seekr.data_jobs.add_files(job.id, ["f1", "f2"])
+        assert "whether the ingestion was created" in str(lost.value)
+        assert f"Look for the files f1, f2 in data job {job.id} before" in str(lost.value)
+        assert len((await seekr.data_jobs.get(job.id)).ingestion_jobs) == 1
