@@ -136,12 +136,12 @@ class Files(Collection):
         await self._send(self._call("delete", NoneType, ids={"id": file_id}, effect=Effect.SETTLE))
 
     async def rename(self, file_id: str, filename: str) -> File:
-        """Give a file another name."""
+        """Give a file another name (the field is that of the vendor's client)."""
         call = self._call(
             "rename",
             File,
             ids={"id": file_id},
-            json={"filename": _checks.text("filename", filename)},
+            json={"new_filename": _checks.text("filename", filename)},
             effect=Effect.SETTLE,
         )
         return await self._send(call)

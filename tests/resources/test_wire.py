@@ -562,7 +562,7 @@ SEEKR = [
         f"PUT {FLOW}/files/f/rename",
         {"id": "f", "filename": "b.txt"},
         {"filename": "b.txt"},
-        json={"filename": "b.txt"},
+        json={"new_filename": "b.txt"},
     ),
     Row(
         "files.check",

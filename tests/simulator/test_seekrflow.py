@@ -114,7 +114,8 @@ def test_files_and_ingestion(seekr: Make, upload: Make) -> None:
     made = call.ok(f"PUT {FLOW}/bulk_files", upload("a.md", "b.md", purpose="alignment"))
     first, second = (each["id"] for each in made)
     assert call(f"PUT {FLOW}/files", upload("a.md"))[0] == 422
-    call.ok(f"PUT {FLOW}/files/{first}/rename", {"filename": "z.md"})
+    assert call(f"PUT {FLOW}/files/{first}/rename", {"filename": "z.md"})[0] == 422
+    call.ok(f"PUT {FLOW}/files/{first}/rename", {"new_filename": "z.md"})
     listed = call.ok(f"GET {FLOW}/files", sort_by="filename", sort_order="desc")["data"]
     assert [each["filename"] for each in listed] == ["z.md", "b.md"]
     ingestion = call.ok(f"POST {FLOW}/ingestion", {"files": [first, second]})

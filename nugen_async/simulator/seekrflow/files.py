@@ -85,10 +85,9 @@ def content(book: Book, ask: Ask) -> Answer:
 
 
 def rename(book: Book, ask: Ask) -> Answer:
-    """Give a file another name: the body's, or the query's."""
+    """Give a file another name."""
     file = _find(book, ask)
-    name = ask.request.query.get("new_filename")
-    file.filename = name or checked(ask, required("filename", text))["filename"]
+    file.filename = checked(ask, required("new_filename", text))["new_filename"]
     return Answer(data=_row(book, file))
 
 
