@@ -61,6 +61,8 @@ class DataJob(Job):
     created_at: datetime | None = None
     updated_at: datetime | None = None
     completed_at: datetime | None = None
+    origin_data_job_id: str | None = None
+    """The one that it is a clone of."""
     alignment_job: Mapping[str, Any] | None = None
     """The alignment job under it, as it came; only in `DataJobs.get`."""
     alignment_job_id: str | None = field(default=None, metadata=seen_as("alignment_job.id"))
@@ -239,11 +241,14 @@ class DataJobs(JobCollection[DataJob]):
         call = self._call("cancel", DataJob, ids={"id": job_id}, effect=Effect.SETTLE)
         return await self._stopped(call)
 
-    async def clone(self, job_id: str) -> DataJob:
-        """Make another with the same settings and files."""
-        return await self._send(
-            self._call("clone", DataJob, ids={"id": job_id}, effect=Effect.CREATE)
-        )
+    async def clone(self, job_id: str, *, name: str | None = None) -> DataJob:
+        """Make another with the same settings and files; its name is the server's choice unless given.
+
+        Raises `InvalidRequestError` before sending, `CreateOutcomeUnknownError` when the answer was lost.
+        """
+        fields = {"name": None if name is None else _name(name)}
+        call = self._call("clone", DataJob, ids={"id": job_id}, json=fields, effect=Effect.CREATE)
+        return await self._send(call)
 
     async def generate_system_prompt(
         self, instructions: str, *, document_summary: str | None = None

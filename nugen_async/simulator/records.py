@@ -223,6 +223,8 @@ class DataJob:
     system_prompt: str | None = None
     instructions: str | None = None
     vector_database_id: str | None = None
+    origin: str | None = None
+    """The data job that it is a clone of."""
     files: list[str] = field(factory=list[str])
     ingestions: list[str] = field(factory=list[str])
     alignment_id: str | None = None

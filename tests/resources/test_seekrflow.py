@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from nugen_async import CreateOutcomeUnknownError, SeekrFlow
+from nugen_async import CreateOutcomeUnknownError, InvalidRequestError, SeekrFlow
 from nugen_async.simulator import Drop, Fault, Simulator, World
 
 LOST = Drop(handled=True)
@@ -20,3 +20,14 @@ async def test_files_whose_adding_was_not_answered_are_not_added_twice() -> None
         assert "whether the ingestion was created" in str(lost.value)
         assert f"Look for the files f1, f2 in data job {job.id} before" in str(lost.value)
         assert len((await seekr.data_jobs.get(job.id)).ingestion_jobs) == 1
+
+
+async def test_a_clone_can_be_given_a_name() -> None:
+    async with Simulator(world=World()) as sim, SeekrFlow("k", base_url=sim.url) as seekr:
+        job = await seekr.data_jobs.create(name="n", job_type="principle_files")
+        named = await seekr.data_jobs.clone(job.id, name="other")
+        unnamed = await seekr.data_jobs.clone(job.id)
+        assert [named.name, unnamed.name] == ["other", "n (copy)"]
+        assert unnamed.origin_data_job_id == job.id
+        with pytest.raises(InvalidRequestError):
+            await seekr.data_jobs.clone(job.id, name="n" * 256)

@@ -493,8 +493,9 @@ SEEKR = [
         "data_jobs.clone",
         lambda c: c.data_jobs.clone("dj-1"),
         f"POST {FLOW}/data-jobs/dj-1/clone",
-        {**DATA, "id": "dj-2"},
-        {"id": "dj-2"},
+        {**DATA, "id": "dj-2", "origin_data_job_id": "dj-1"},
+        {"id": "dj-2", "origin_data_job_id": "dj-1"},
+        json={},
     ),
     Row(
         "data_jobs.delete",

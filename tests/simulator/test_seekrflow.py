@@ -86,8 +86,12 @@ def test_a_data_job_parks_twice_and_then_mirrors_its_alignment(seekr: Make, uplo
     assert [each["event"] for each in detail["timeline"]] == ["created", "files_added", "started"]
     assert call(f"POST {here}/cancel")[0] == 400
 
-    clone = call.ok(f"POST {here}/clone")
+    assert call(f"POST {here}/clone")[0] == 422
+    clone = call.ok(f"POST {here}/clone", {"name": None})
     assert (clone["status"], clone["name"]) == ("ready_to_start", "d (copy)")
+    named = call.ok(f"POST {here}/clone", {"name": "copy"})
+    assert (named["name"], named["origin_data_job_id"]) == ("copy", job)
+    call(f"DELETE {FLOW}/data-jobs/{named['id']}")
     call.ok(f"PATCH {FLOW}/data-jobs/{clone['id']}", {"name": "e"})
     call.ok(f"POST {FLOW}/data-jobs/{clone['id']}/remove-files", {"file_ids": [file]})
     assert call.ok(f"POST {FLOW}/data-jobs/{clone['id']}/cancel")["status"] == "cancelled"

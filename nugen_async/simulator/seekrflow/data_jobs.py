@@ -31,13 +31,10 @@ def create(book: Book, ask: Ask) -> Answer:
         Field("instructions", text),
         Field("vector_database_id", text),
     )
-    if not 1 <= len(body["name"]) <= _LONGEST_NAME:
-        raise Refused(
-            422, [{"loc": ["body", "name"], "msg": "1 to 255 characters", "type": "length"}]
-        )
+    name = _named(body["name"])
     job = DataJob(
         id=book.new_id("dj", ask.now),
-        name=body["name"],
+        name=name,
         job_type=body["job_type"],
         created=ask.now,
         updated=ask.now,
@@ -162,15 +159,18 @@ def cancel(book: Book, ask: Ask) -> Answer:
 def clone(book: Book, ask: Ask) -> Answer:
     """Make a data job with the same settings and files, read already."""
     old = _find(book, ask)
+    name = checked(ask, Field("name", text)).get("name")
+    name = f"{old.name} (copy)" if name is None else _named(name)
     copy = DataJob(
         id=book.new_id("dj", ask.now),
-        name=f"{old.name} (copy)",
+        name=name,
         job_type=old.job_type,
         created=ask.now,
         updated=ask.now,
         system_prompt=old.system_prompt,
         instructions=old.instructions,
         vector_database_id=old.vector_database_id,
+        origin=old.id,
         files=list(old.files),
         ingestions=list(old.ingestions),
         timeline=[(ask.now, "cloned")],
@@ -207,6 +207,7 @@ def _row(book: Book, job: DataJob, now: float) -> dict[str, Any]:
         "instructions": job.instructions,
         "vector_database_id": job.vector_database_id,
         "alignment_job_id": job.alignment_id,
+        "origin_data_job_id": job.origin,
         "created_at": moment(book, job.created),
         "updated_at": moment(book, job.updated),
     }
@@ -223,6 +224,14 @@ def _detail(book: Book, job: DataJob, now: float) -> dict[str, Any]:
         "fine_tuning_job_ids": [],
         "timeline": [{"at": moment(book, at), "event": event} for at, event in job.timeline],
     }
+
+
+def _named(name: str) -> str:
+    if not 1 <= len(name) <= _LONGEST_NAME:
+        raise Refused(
+            422, [{"loc": ["body", "name"], "msg": "1 to 255 characters", "type": "length"}]
+        )
+    return name
 
 
 def _open(book: Book, ask: Ask) -> DataJob:
