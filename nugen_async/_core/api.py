@@ -7,7 +7,7 @@ import contextlib
 import json
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import NoneType
@@ -22,7 +22,7 @@ from ..errors import (
     NugenError,
 )
 from . import interpret
-from .codec import steps, structure
+from .codec import handle, steps, structure
 from .events import Events
 from .gate import Urgency
 from .logs import log
@@ -34,7 +34,9 @@ from .wire import Call, Contract, Effect, Json, Response
 
 T = TypeVar("T")
 
-_NAMES = ("name", "agent_name", "alignment_name", "benchmark_name", "evaluation_name", "files")
+_NAMES = ("name", "agent_name", "alignment_name", "benchmark_name", "evaluation_name")
+_OF_FILES = ("names", "files")
+"""Parts of a form that say what is uploaded; elsewhere "files" are ids of other things."""
 _LONG = 64 * 1024
 """Bytes of an answer from which on it is read in slices; to read so many takes about 0.5 ms."""
 
@@ -99,6 +101,8 @@ class Api:
                     return structure(payload, call.returns, call.about), response
                 return await in_slices(payload, call), response
             except DecodeError as error:
+                if (made := _changed(call, payload, error)) is not None:
+                    return made, response
                 raise self._unreadable(error, call, response) from None
         except NugenError as error:
             if started is not None and fate(error) is Fate.UNKNOWN:
@@ -184,7 +188,7 @@ class Api:
         if 200 <= status < 300:  # noqa: PLR2004 # HTTP's successes
             self.transport.answered(status, None)
             try:
-                payload = None if call.unread else interpret.payload(response)
+                payload = None if call.unread else _said(call, response)
             except DecodeError as error:
                 raise self._unreadable(error, call, response) from None
         else:
@@ -260,6 +264,25 @@ async def in_slices(payload: Json, call: Call[T]) -> T:
         await asyncio.sleep(0)
 
 
+def _said(call: Call[Any], response: Response) -> Json:
+    """The payload of a success; nothing where nothing need be said: of a change that was asked for by id."""
+    try:
+        said = interpret.payload(response)
+    except DecodeError:
+        done = call.effect is Effect.SETTLE and not response.body.strip()
+        if not done and call.returns is not NoneType:
+            raise
+        said = None
+    return {} if said is None and call.effect is Effect.SETTLE and call.about else said
+
+
+def _changed(call: Call[T], payload: Json, error: DecodeError) -> T | None:
+    """What a change was made to, by its id, though the answer cannot be read; None where no id is known."""
+    if call.effect not in {Effect.CREATE, Effect.SETTLE}:
+        return None
+    return handle(payload, call.returns, call.about, error.problems)
+
+
 def _means_none(call: Call[Any], error: APIStatusError) -> bool:
     """Whether a 404 is the service's way to say that there are none."""
     if not call.empty_on_404 or error.status != 404:  # noqa: PLR2004 # Not Found
@@ -288,7 +311,7 @@ def _unknown(call: Call[Any], error: NugenError, started: datetime) -> CreateOut
         token=body.get("workflow_id"),
         started=started.isoformat(),
         ended=datetime.now(UTC).isoformat(),
-        look_for=_marks(body),
+        look_for=_marks(body, (*_NAMES, *_OF_FILES) if call.parts else _NAMES),
         reason=str(error),
     )
 
@@ -303,9 +326,9 @@ def _told(call: Call[Any]) -> dict[str, Json]:
     return {name: told if len(told) > 1 else told[0] for name, told in fields.items()}
 
 
-def _marks(body: Mapping[str, Json]) -> str:
-    """By what the thing made of *body* is known; empty where it has no marks."""
-    named = next((body[key] for key in _NAMES if body.get(key)), None)
+def _marks(body: Mapping[str, Json], names: Iterable[str]) -> str:
+    """By what the thing made of *body* is known, its *names* first; empty where it has no marks."""
+    named = next((body[key] for key in names if body.get(key)), None)
     if isinstance(named, list):
         return f"those named {', '.join(map(repr, named))}"
     if named is not None:

@@ -36,6 +36,7 @@ except ImportError:  # the extra `fast` is not installed
 __all__ = [
     "FAST",
     "dumps",
+    "handle",
     "loads",
     "row_id",
     "rows_of",
@@ -143,6 +144,16 @@ def row_id(row: Json, into: type[Any]) -> str | None:
         except Impossible:
             continue
     return None
+
+
+def handle(payload: Json, into: type[T], about: str, problems: tuple[str, ...]) -> T | None:
+    """The record of nothing but its id and the *problems*, for an answer that cannot be read.
+
+    None where neither *payload* nor *about* tells the id, or the record needs more than that.
+    """
+    plan = converter().get_structure_hook(into)
+    known = isinstance(plan, Plan) and (row_id(payload, into) or about)
+    return cast("T | None", plan.handle(known, payload, problems)) if known else None
 
 
 def rows_of(payload: Json, into: type[Any]) -> list[Json]:

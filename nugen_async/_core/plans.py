@@ -131,6 +131,7 @@ class Plan(Generic[R]):
         self.wires = frozenset(f.wire for f in self.fields)
         self.id = self._named["id"].wire if "id" in self._named else ""
         self._own = frozenset(a.name for a in ours if a.name in _OWN)
+        self._needed = {a.name for a in ours if a.default is NOTHING}
         self._claims = self._claimed()
         self._wrapper_expected: bool = getattr(record, "wrapped", False)
         self._unwrap = _WRAPPER not in self._claims
@@ -171,6 +172,14 @@ class Plan(Generic[R]):
             value = self._arrange(row, Seen(row)).get(wanted.wire)
             if value is not None:
                 yield value
+
+    def handle(self, known: str, payload: Json, notes: tuple[str, ...]) -> R | None:
+        """The record of nothing but its id; None where it needs more than that."""
+        if self._needed != {"id"} or self._own != _OWN:
+            return None
+        raw = payload if isinstance(payload, dict) else {_WRAPPER: payload}
+        values: dict[str, Any] = {"id": known, "raw": raw, "notes": notes}
+        return self.record(**values)
 
     def _object(self, seen: Seen) -> dict[str, Any]:
         value = seen.value

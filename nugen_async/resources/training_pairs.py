@@ -45,7 +45,7 @@ class TrainingPairsJob(Job):
     )
 
     id: str
-    created_at: datetime | None = field(default=None, metadata=seen_as(required=True))
+    created_at: datetime | None = None
     status: str = field(default="", metadata=seen_as(required=True))
     updated_at: datetime | None = None
     completed_at: datetime | None = None

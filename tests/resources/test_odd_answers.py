@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from nugen_async import Nugen, SeekrFlow
+from nugen_async import Nugen, SeekrFlow, Upload
 from nugen_async._core.wire import Route, Routes
-from nugen_async.errors import BadRequestError, NotFoundError
+from nugen_async.errors import (
+    BadRequestError,
+    CreateOutcomeUnknownError,
+    DecodeError,
+    NotFoundError,
+)
 from nugen_async.resources.evaluations import Evaluations
 from nugen_async.simulator import Drop, Fault, Simulator, World
+
+from .canned import canned
 
 
 async def test_a_create_goes_on_to_the_path_that_the_server_points_to(
@@ -51,3 +60,62 @@ async def test_a_job_that_has_ended_cannot_be_cancelled() -> None:
         await job.wait_until_ready()
         with pytest.raises(BadRequestError):
             await seekr.alignment.cancel(job.id)
+
+
+@pytest.mark.parametrize(
+    "body", [{"evaluation_id": "ev-1"}, {"data": {"id": "ev-1"}, "status": []}]
+)
+async def test_a_create_that_tells_the_id_has_made_it_whatever_else_it_leaves_out(
+    body: Any,
+) -> None:
+    async with canned(body) as server, Nugen("k", base_url=server.url) as nugen:
+        made = await nugen.evaluations.create(model_id="m", benchmark_id="b")
+    assert (made.id, made.status, made.raw) == ("ev-1", "", body)
+    assert any("status" in note for note in made.notes)
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated by the API")
+async def test_a_job_without_a_time_of_creation_is_made_and_listed() -> None:
+    row = {"id": "al-1", "status": "queued"}
+    async with canned(row) as server, SeekrFlow("k", base_url=server.url) as seekr:
+        made = await seekr.alignment.generate(instructions="x", files=["f"])
+        server.answer = {"data": [row]}
+        assert [each.id for each in await seekr.alignment.list()] == [made.id]
+
+
+@pytest.mark.filterwarnings("ignore:.*deprecated by the API")
+async def test_ids_of_files_are_no_names_of_what_was_created() -> None:
+    async with canned(body=b"") as server, SeekrFlow("k", base_url=server.url) as seekr:
+        with pytest.raises(CreateOutcomeUnknownError) as caught:
+            await seekr.alignment.generate(instructions="x", files=["f"])
+        assert caught.value.look_for.startswith("one like {")
+        with pytest.raises(CreateOutcomeUnknownError) as caught:
+            await seekr.files.upload(Upload("a.txt", b"a"), purpose="alignment")
+        assert caught.value.look_for == "one named 'a.txt'"
+
+
+@pytest.mark.parametrize(("status", "body"), [(200, b""), (202, b""), (200, b"OK"), (204, None)])
+async def test_a_delete_may_be_answered_with_anything(status: int, body: bytes | None) -> None:
+    async with (
+        canned(status=status, body=body) as server,
+        SeekrFlow("k", base_url=server.url) as seekr,
+    ):
+        await seekr.data_jobs.delete("dj-1")
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [200, 202, 204])
+async def test_a_change_may_be_answered_with_nothing(status: int) -> None:
+    async with canned(status=status, body=b"") as server:
+        async with Nugen("k", base_url=server.url) as nugen:
+            assert (await nugen.models.deploy("model-1")).id == "model-1"
+        async with SeekrFlow("k", base_url=server.url) as seekr:
+            assert (await seekr.data_jobs.cancel("dj-1")).id == "dj-1"
+    assert len(server.asked) == 2
+
+
+async def test_a_look_that_is_answered_with_nothing_is_made_again() -> None:
+    async with canned(body=b"") as server, Nugen("k", base_url=server.url) as nugen:
+        with pytest.raises(DecodeError):
+            await nugen.models.get("model-1")
+    assert len(server.asked) == 4
