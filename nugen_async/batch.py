@@ -26,7 +26,7 @@ from .errors import (
     WaitTimeoutError,
 )
 from .journal import Journal
-from .launching.course import End, Progress
+from .launching.course import End
 from .launching.ledger import Store
 from .launching.making import FAIL
 from .launching.outcomes import (
@@ -48,7 +48,7 @@ from .launching.outcomes import (
 )
 from .launching.results import WorkflowResult, result_of
 from .launching.runner import Runner, Terms
-from .launching.spec import Workflow
+from .launching.spec import Workflow, keys_of
 from .launching.stages import OnStep
 from .report import from_journal, html
 
@@ -87,6 +87,10 @@ class Batch:
         on_unknown: OnUnknown = "fail",
         settle: float = 60.0,
     ) -> None:
+        if on_unknown not in ("fail", "create") and not callable(on_unknown):
+            raise InvalidRequestError(
+                f'on_unknown is "fail", "create" or a function, not {on_unknown!r}'
+            )
         self._target = target
         self._nugen = nugen.with_options(max_retries=_CREATES)
         self._on_unknown = on_unknown
@@ -236,19 +240,12 @@ class Batch:
         self, specs: Iterable[Workflow] | AsyncIterable[Workflow] | None, runner: Runner
     ) -> list[tuple[str, End]]:
         """The keys to run, and how each stands; rows are written for those that have none."""
-        known = {row.key: row for row in await self._store.rows()}
+        known = await self._store.keys()
         if specs is None:
-            await runner.check(
-                (row.spec, row.progress) for row in known.values() if not ended(row.end)
-            )
-            return [(row.key, row.end) for row in known.values()]
-        wanted = await _collected(specs)
-        pending: list[tuple[Workflow, Progress]] = []
-        for position, spec in enumerate(wanted):
-            row = known.get(spec.key_at(position))
-            if row is None or not ended(row.end):
-                pending.append((spec, Progress() if row is None else row.progress))
-        await runner.check(pending)
+            return known
+        wanted, ends = await _collected(specs), dict(known)
+        named = zip(keys_of(wanted), wanted, strict=True)
+        await runner.check(spec for key, spec in named if key not in ends)
         keys = await self._store.admit(wanted)
         ends = dict(await self._store.keys())
         return [(key, ends[key]) for key in keys]
@@ -264,10 +261,18 @@ class Batch:
             try:
                 while left:
                     news.put_nowait(await self._one(runner, left.popleft()))
+            except asyncio.CancelledError as error:
+                mine = asyncio.current_task()
+                if mine is None or mine.cancelling():
+                    raise
+                told = RuntimeError("a workflow was cancelled from within, perhaps by a callback")
+                told.__cause__ = error
+                news.put_nowait(told)
             except Exception as error:  # noqa: BLE001 # whoever reads the outcomes gets it
                 news.put_nowait(error)
 
         tally: Counter[type[Outcome]] = Counter()
+        earlier = 0
         tasks = {asyncio.create_task(work()) for _ in range(min(at_once, len(left)))}
         self._tasks |= tasks
         try:
@@ -280,8 +285,9 @@ class Batch:
                 if not isinstance(told, Outcome):
                     raise told
                 tally[type(told)] += 1
+                earlier += told.before and isinstance(told, Failed | Unknown)
                 yield told
-                stop_if_hopeless(policy, tally, len(keys))
+                stop_if_hopeless(policy, tally, len(keys), earlier)
         finally:
             await self._stop(tasks)
 

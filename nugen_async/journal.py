@@ -18,7 +18,7 @@ from typing import Any, Self, TypeVar
 from .launching.course import End, Progress, Record, retried
 from .launching.file import JournalError, JournalFile, JournalLockedError
 from .launching.ledger import Claims, Row, check_changed, check_once
-from .launching.spec import Workflow, storable
+from .launching.spec import Workflow, keys_of, storable
 
 __all__ = ["Journal", "JournalError", "JournalLockedError"]
 
@@ -63,7 +63,7 @@ class Journal:
 
         Raises `InvalidRequestError` for keys that come twice or stand for another workflow.
         """
-        keys = [spec.key_at(position) for position, spec in enumerate(specs)]
+        keys = keys_of(specs)
         check_once(keys)
         rows = [
             (key, position, _dumped(spec.to_json()))

@@ -97,10 +97,13 @@ def _workflows(
 
 
 def _placed(spec: Workflow, folder: Path) -> Workflow:
-    """*spec* with its paths seen from the manifest's folder."""
-    benchmark = None if spec.benchmark_file is None else str(folder / spec.benchmark_file)
-    documents = [str(folder / path) for path in spec.documents]
-    return evolve(spec, documents=documents, benchmark_file=benchmark)
+    """*spec* with whole paths, so that it is the same from wherever it is run."""
+
+    def whole(path: str) -> str:
+        return os.path.abspath(folder / path)  # noqa: PTH100 # a link keeps its name
+
+    quiz = None if spec.benchmark_file is None else whole(spec.benchmark_file)
+    return evolve(spec, documents=[*map(whole, spec.documents)], benchmark_file=quiz)
 
 
 def _files(told: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, str]]:

@@ -12,7 +12,7 @@ from .launching.course import End, Failure, Progress
 from .launching.ledger import Memory
 from .launching.results import WorkflowResult, noted, result_of
 from .launching.runner import Runner, Terms, undeploy_now
-from .launching.spec import Evaluate, Stage, Workflow
+from .launching.spec import Evaluate, Stage, Workflow, keys_of
 from .launching.stages import Moment, OnStep
 
 __all__ = [
@@ -50,10 +50,10 @@ async def run_workflow(
     file cannot be. Where the undeployment failed, too, a note of the error (`__notes__`) names the model.
     """
     ledger = Memory()
-    key = workflow.key_at(0)
+    (key,) = keys_of([workflow])
     terms = Terms(on_step=on_step, timeout=timeout, settle=settle, schedule=schedule)
     async with Runner(nugen, ledger, terms) as runner:
-        await runner.check([(workflow, Progress())])
+        await runner.check([workflow])
         try:
             course = await runner.resume(key, workflow, Progress())
         except BaseException:

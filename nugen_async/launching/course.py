@@ -7,7 +7,7 @@ crash and a fleet of workers all go on in the same way.
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Self
 
 from attrs import asdict, evolve, field, frozen
@@ -217,14 +217,6 @@ def _to_undeploy(spec: Workflow, progress: Progress) -> bool:
     if spec.deploy:
         return progress.serving
     return bool(progress.model_id or spec.model_id)
-
-
-def files_needed(spec: Workflow, progress: Progress) -> Iterator[tuple[str, str]]:
-    """The paths of the files that are still to be read, each with the name of its field."""
-    if not progress.of(Stage.DOCUMENTS).done:
-        yield from (("documents", path) for path in spec.documents)
-    if spec.benchmark_file is not None and not progress.of(Stage.BENCHMARK).done:
-        yield "benchmark_file", spec.benchmark_file
 
 
 def retried(progress: Progress) -> Progress:

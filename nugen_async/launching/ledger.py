@@ -103,7 +103,9 @@ def check_once(keys: Sequence[str]) -> None:
 def check_changed(changed: Sequence[str]) -> None:
     """Raise `InvalidRequestError` when keys stand for other workflows than before."""
     if changed:
-        raise InvalidRequestError(f"other workflows were run under these keys: {_some(changed)}")
+        raise InvalidRequestError(
+            f"other workflows were run under these keys: {_some(changed)}; give changed ones another key"
+        )
 
 
 def _some(keys: Sequence[str], most: int = 10) -> str:

@@ -45,7 +45,8 @@ class BatchStoppedError(NugenError):
     def __str__(self) -> str:
         return (
             f"the batch was stopped by its policy ({self.policy}):"
-            f" {self.ready} ready, {self.failed} failed, {self.left} not ended"
+            f" {self.ready} ready, {self.failed} failed, {self.left} not ended;"
+            " run it again to go on, after retry_failed() also with what failed"
         )
 
 
@@ -195,12 +196,14 @@ def ended(end: End) -> bool:
     return end is not End.OPEN
 
 
-def stop_if_hopeless(policy: Policy, tally: Counter[type[Outcome]], total: int) -> None:
-    """Raise `BatchStoppedError` when *policy* cannot be met any more."""
+def stop_if_hopeless(
+    policy: Policy, tally: Counter[type[Outcome]], total: int, earlier: int = 0
+) -> None:
+    """Raise `BatchStoppedError` when *policy* cannot be met any more; so many had failed *earlier*."""
     if policy == "all":
         return
     bad = tally[Failed] + tally[Unknown]
-    allowed = 0 if policy == "fail_fast" else total - total * float(policy)
+    allowed = earlier if policy == "fail_fast" else total - total * float(policy)
     if bad > allowed + 1e-9:
         raise BatchStoppedError(
             policy=str(policy) if isinstance(policy, str) else f"at least {policy:.0%}",

@@ -20,7 +20,7 @@ from psycopg.types.json import Jsonb
 from .course import End, Progress, Record, retried
 from .file import JournalError
 from .ledger import Claims, Row, check_changed, check_once
-from .spec import Workflow
+from .spec import Workflow, keys_of
 
 VERSION = 1
 _SCHEMA: LiteralString = """
@@ -100,7 +100,7 @@ class PostgresJournal:
 
         Raises `InvalidRequestError` for keys that come twice or stand for another workflow.
         """
-        keys = [spec.key_at(position) for position, spec in enumerate(specs)]
+        keys = keys_of(specs)
         check_once(keys)
         told = [spec.to_json() for spec in specs]
         known = dict(

@@ -26,7 +26,7 @@ from ..errors import (
     WaitTimeoutError,
     printable,
 )
-from .course import Done, End, Failure, Progress, files_needed, next_step
+from .course import Done, End, Failure, Progress, next_step
 from .files import Files
 from .ledger import Ledger
 from .lookups import Lookups
@@ -96,9 +96,9 @@ class Runner:
         await self._maker.aclose()
         await self._lookups.aclose()
 
-    async def check(self, wanted: Iterable[tuple[Workflow, Progress]]) -> None:
-        """Raise `InvalidRequestError`, naming all files that are still needed and no good; sends nothing."""
-        await self._files.check(each for spec, done in wanted for each in files_needed(spec, done))
+    async def check(self, specs: Iterable[Workflow]) -> None:
+        """Raise `InvalidRequestError`, naming all files that cannot be sent; sends nothing."""
+        await self._files.check(each for spec in specs for each in spec.files())
 
     async def resume(self, key: str, spec: Workflow, progress: Progress) -> Course:
         """Go on with a workflow until it ends; returns how it ended.

@@ -9,6 +9,7 @@ import enum
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal, Self
 
@@ -57,7 +58,7 @@ class Workflow:
 
     name: str
     key: str | None = None
-    """Under which a journal keeps it; None for one made of the content and the position."""
+    """Under which a journal keeps it; None for one made of the content (see `keys_of`)."""
     documents: tuple[str, ...] = field(default=(), converter=texts)
     """Paths of files to upload."""
     document_ids: tuple[str, ...] = field(default=(), converter=texts)
@@ -105,6 +106,12 @@ class Workflow:
         }
         return tuple(stage for stage in Stage if wanted[stage])
 
+    def files(self) -> Iterator[tuple[str, str]]:
+        """The paths of its files, each with the name of its field."""
+        yield from (("documents", path) for path in self.documents)
+        if self.benchmark_file is not None:
+            yield "benchmark_file", self.benchmark_file
+
     def to_json(self) -> dict[str, Any]:
         """Plain data, without what is unset."""
         return {
@@ -121,12 +128,6 @@ class Workflow:
             raise InvalidRequestError("; ".join(map(str, problems)))
         return cls(**told)
 
-    def key_at(self, position: int) -> str:
-        """`key`, or one made of the position and the content."""
-        if self.key is not None:
-            return self.key
-        return f"{position:06d}-{digest(self.to_json())[:12]}"
-
 
 _DEFAULTS: Mapping[str, Any] = {a.name: a.default for a in fields(Workflow)}
 _LONGEST_KEY = 200
@@ -136,6 +137,23 @@ def digest(value: Any) -> str:
     """SHA-256 of *value* as canonical JSON, in hex."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def keys_of(specs: Iterable[Workflow]) -> list[str]:
+    """The key of each: its own, or a digest of its content, numbered where others before it are equal.
+
+    So a workflow keeps its key when others are put before it, moved or removed.
+    """
+    met: Counter[str] = Counter()
+    keys: list[str] = []
+    for spec in specs:
+        key = spec.key
+        if key is None:
+            content = digest(spec.to_json())[:16]
+            met[content] += 1
+            key = content if met[content] == 1 else f"{content}-{met[content]}"
+        keys.append(key)
+    return keys
 
 
 def problems_of(given: Mapping[str, Any]) -> list[Problem]:

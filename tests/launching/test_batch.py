@@ -351,6 +351,86 @@ async def test_files_that_are_not_needed_any_more_may_be_gone(
         assert sim.log.count(operation="create_alignment") == 1
 
 
+async def test_a_file_that_is_gone_before_another_run_fails_its_workflow_and_no_other(
+    tmp_path: Path,
+) -> None:
+    here, gone = tmp_path / "here.txt", tmp_path / "gone.txt"
+    for path in (here, gone):
+        path.write_text(path.name)
+    specs = [Workflow(name=path.name, key=path.name, documents=[path]) for path in (here, gone)]
+    async with Simulator(world=World()) as sim, Nugen("key", base_url=sim.url) as nugen:
+        async with Batch.open(tmp_path / "runs.db", nugen) as batch:
+            await ran(batch, specs, timeout=0)
+        gone.unlink()
+        async with Batch.open(tmp_path / "runs.db", nugen) as batch:
+            outcomes = {outcome.key: outcome for outcome in await ran(batch)}
+    assert isinstance(outcomes["here.txt"], Ready)
+    assert isinstance(outcomes["gone.txt"].error(), InvalidRequestError)
+
+
+@pytest.mark.parametrize("order", [["new", "a", "b", "c"], ["c", "b", "a"], ["c"]])
+async def test_rows_without_a_key_may_be_added_moved_and_removed(
+    tmp_path: Path, order: list[str]
+) -> None:
+    world = World(seed=1)
+    world.add_document("doc-1")
+
+    def specs(names: list[str]) -> list[Workflow]:
+        return [Workflow(name=n, base_model=BASE, document_ids=["doc-1"]) for n in names]
+
+    async with (
+        Simulator(world=world) as sim,
+        Nugen("key", base_url=sim.url) as nugen,
+        Batch.open(tmp_path / "runs.db", nugen) as batch,
+    ):
+        await ran(batch, specs(["a", "b", "c"]))
+        outcomes = await ran(batch, specs(order))
+        assert sim.log.count(operation="create_alignment") == 3 + ("new" in order)
+    assert sorted(outcome.result.name for outcome in outcomes) == sorted(order)
+
+
+async def test_fail_fast_goes_on_after_what_failed_before(tmp_path: Path) -> None:
+    world = World(seed=1)
+    specs = plain(3, world)
+    world.inject(Fault(operation="create_alignment", effect=Status(403), times=1))
+    async with (
+        Simulator(world=world) as sim,
+        Nugen("key", base_url=sim.url) as nugen,
+        Batch.open(tmp_path / "runs.db", nugen) as batch,
+    ):
+        with pytest.raises(BatchStoppedError, match="retry_failed"):
+            await ran(batch, specs, policy="fail_fast", at_once=1)
+        again = await ran(batch, specs, policy="fail_fast", at_once=1)
+    assert [type(outcome) for outcome in again] == [Failed, Ready, Ready]
+
+
+async def test_a_cancellation_from_within_a_workflow_is_an_error_and_no_hang(
+    tmp_path: Path,
+) -> None:
+    world = World(seed=1)
+    world.inject(Fault(operation="create_alignment", effect=Drop(handled=True), times=1))
+    world.inject(Fault(operation="list_alignments", effect=Status(403)))
+
+    async def decide(_: CreateOutcomeUnknownError) -> str:
+        gone = asyncio.get_running_loop().create_future()
+        gone.cancel()
+        return str(await gone)
+
+    async with (
+        Simulator(world=world) as sim,
+        Nugen("key", base_url=sim.url) as nugen,
+        Batch.open(tmp_path / "runs.db", nugen, on_unknown=decide) as batch,
+    ):
+        with pytest.raises(RuntimeError, match="cancelled from within"):
+            await ran(batch, plain(2, world))
+
+
+@pytest.mark.parametrize("policy", ["raise", "reconcile", "ask", True, None])
+def test_what_is_no_way_to_treat_unknown_creates_is_refused(policy: Any) -> None:
+    with pytest.raises(InvalidRequestError, match="on_unknown"):
+        Batch.open("runs.db", Nugen("key"), on_unknown=policy)
+
+
 async def test_a_file_that_vanishes_fails_its_workflow_and_no_other(tmp_path: Path) -> None:
     here, gone = tmp_path / "here.txt", tmp_path / "gone.txt"
     for path in (here, gone):

@@ -22,7 +22,7 @@ from nugen_async.launching.course import (
     next_step,
     retried,
 )
-from nugen_async.launching.spec import Stage, Workflow
+from nugen_async.launching.spec import Stage, Workflow, keys_of
 
 WHOLE = Workflow(
     name="w",
@@ -204,9 +204,10 @@ def test_a_workflow_that_makes_no_sense_is_refused(fields: dict[str, object], sa
         Workflow(name="w", **fields)  # type: ignore[arg-type]
 
 
-def test_a_workflow_without_a_key_gets_one_by_content_and_place() -> None:
-    one = Workflow(name="w", document_ids=["d"])
+def test_a_workflow_without_a_key_gets_one_by_its_content_wherever_it_stands() -> None:
+    w, v = (Workflow(name=name, document_ids=["d"]) for name in "wv")
+    own = Workflow(name="w", key="mine", document_ids=["d"])
+    one, other = keys_of([w, v])
 
-    assert one.key_at(3) == Workflow(name="w", document_ids=["d"]).key_at(3)
-    assert one.key_at(3) != one.key_at(4)
-    assert one.key_at(3) != Workflow(name="v", document_ids=["d"]).key_at(3)
+    assert one != other
+    assert keys_of([v, own, w, w, v]) == [other, "mine", one, f"{one}-2", f"{other}-2"]

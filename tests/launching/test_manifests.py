@@ -131,6 +131,15 @@ def test_every_mistake_of_a_jsonl_is_told_at_once(folder: Path) -> None:
     ]
 
 
+def test_a_manifest_means_the_same_from_wherever_it_is_named(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "w.yaml").write_text(FORMS["w.yaml"])
+    monkeypatch.chdir(folder)
+
+    assert load_manifest("w.yaml") == load_manifest(folder / "w.yaml") == wanted(folder)
+
+
 def test_files_that_the_api_would_refuse_are_mistakes(folder: Path) -> None:
     (folder / "a.pdf").write_bytes(b"%PDF")
     (folder / "half.json").write_text('[{"question": "When?"}]')
