@@ -181,10 +181,14 @@ class ConflictError(APIStatusError):
     @property
     def existing_id(self) -> str | None:
         """The id of what exists already, where the server names it."""
-        if isinstance(self.detail, Mapping):
-            for key, value in self.detail.items():
-                if key.endswith("_id") or key == "id":
-                    return str(value)
+        return self.id_of("benchmark") or self.id_of("document")
+
+    def id_of(self, kind: str) -> str | None:
+        """The id of the *kind* of thing (``document``, ``benchmark``) that exists already, where it is named."""
+        told = self.detail if isinstance(self.detail, Mapping) else {}
+        for value in (told.get(f"{kind}_id"), told.get("id")):
+            if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
+                return str(value)
         return None
 
 

@@ -152,7 +152,9 @@ def handle(payload: Json, into: type[T], about: str, problems: tuple[str, ...]) 
     None where neither *payload* nor *about* tells the id, or the record needs more than that.
     """
     plan = converter().get_structure_hook(into)
-    known = isinstance(plan, Plan) and (row_id(payload, into) or about)
+    if not isinstance(plan, Plan):
+        return None
+    known = row_id(payload, into) or about
     return cast("T | None", plan.handle(known, payload, problems)) if known else None
 
 

@@ -58,6 +58,19 @@ async def _found(
     raise _told(lost, fits) from lost
 
 
+async def listed_as(listed: Callable[[], AsyncIterable[J]], job_id: str) -> J | None:
+    """The row of *job_id*, which the list is given some time to show; None where it does not."""
+    for pause in (0.0, *pauses(_SETTLE)):
+        await asyncio.sleep(pause)
+        try:
+            found = [row async for row in listed() if row.id == job_id]
+        except NugenError:
+            continue
+        if found:
+            return found[0]
+    return None
+
+
 def _since(rows: Iterable[J], lost: CreateOutcomeUnknownError) -> datetime | None:
     """When the create went out, by the server's clock; None where that cannot be told."""
     dates = (server_time(row.seen.date) for row in rows if row.seen is not None)

@@ -164,9 +164,10 @@ class Benchmarks(JobCollection[Benchmark]):
         try:
             return await self._send(self._upload(rows, form))
         except ConflictError as error:
-            if on_duplicate == "raise" or error.existing_id is None:
+            existing = error.id_of("benchmark")
+            if on_duplicate == "raise" or existing is None:
                 raise
-            return await self.get_status(error.existing_id)
+            return await self.get_status(existing)
 
     def _upload(self, rows: list[Question], form: Mapping[str, str | None]) -> Call[Benchmark]:
         call = self._call("upload", Benchmark, effect=Effect.CREATE)

@@ -20,6 +20,7 @@ from . import _checks
 from ._lifecycle import Lifecycle
 from ._lists import Listing
 from ._nouns import JobCollection
+from ._reconciling import listed_as
 from ._records import Job, Resource
 from ._uploads import (
     MEGABYTE,
@@ -143,11 +144,13 @@ class Documents(JobCollection[Document]):
         `on_progress` is called with an `UploadProgress` after each chunk. `names` are what the documents
         are to be called instead of their files, one a file (plural contract).
 
-        A file that the server has already (409 with its id) is adopted when the size agrees, unless
-        *on_duplicate* is ``"raise"``. The server goes by the file's name, so its content may be older.
+        A file that the server has already (409 with its id) is adopted when the list shows it with the same
+        size, unless *on_duplicate* is ``"raise"``. The server goes by the file's name, so its content may be
+        older. A stream of unknown size is never taken for what is there.
 
-        Raises `InvalidRequestError` before sending, `BadRequestError`, `CreateOutcomeUnknownError` when
-        the answer was lost.
+        Raises `InvalidRequestError` before sending, `BadRequestError`, `ConflictError` for a file that is
+        there and not adopted, `CreateOutcomeUnknownError` when the answer was lost. A note on the error names
+        what was uploaded before it.
         """
         found = await sources(files, LIMITS if check_type else Limits(LARGEST))
         if categories is not None:
@@ -157,18 +160,24 @@ class Documents(JobCollection[Document]):
         try:
             return await self._upload(found, names, categories, on_progress)
         except ConflictError as error:
-            if on_duplicate == "raise" or (len(found) == 1 and error.existing_id is None):
-                raise
+            if on_duplicate == "raise" or None in {source.size for source in found}:
+                raise  # a stream of unknown size can neither be compared nor sent again
             if len(found) == 1:
                 return [await self._adopted(found[0], error)]
         # One of several is there already, and the refusal does not say which: one at a time.
         made: list[Document] = []
-        for index, source in enumerate(found):
-            named = None if names is None else [names[index]]
-            try:
-                made += await self._upload([source], named, categories, on_progress)
-            except ConflictError as error:
-                made.append(await self._adopted(source, error))
+        try:
+            for index, source in enumerate(found):
+                named = None if names is None else [names[index]]
+                try:
+                    made += await self._upload([source], named, categories, on_progress)
+                except ConflictError as error:
+                    made.append(await self._adopted(source, error))
+        except NugenError as error:
+            if made:
+                told = ", ".join(f"{each.filename} is {each.id}" for each in made)
+                error.add_note(f"uploaded before it: {told}")
+            raise
         return made
 
     async def _upload(
@@ -185,7 +194,8 @@ class Documents(JobCollection[Document]):
         receipt = await self._send(call)
         ids = receipt.document_ids
         if len(ids) != len(found):
-            problem = f"$.document_ids: expected {len(found)} ids, one a file, got {len(ids)}"
+            got = ", ".join(ids) or "none"
+            problem = f"$.document_ids: expected {len(found)} ids, one a file, got {got}"
             raise DecodeError(method="POST", url=_BASE, problems=(problem,))
         return [
             Document(id=made, filename=name, size=source.size).bound_as(receipt)
@@ -195,16 +205,12 @@ class Documents(JobCollection[Document]):
         ]
 
     async def _adopted(self, source: Source, refusal: ConflictError) -> Document:
-        """The document that the server has under this name; raises the refusal if it is another one."""
-        existing = refusal.existing_id
-        if existing is None:
+        """The document that the server has under this name; raises the refusal if it may be another one."""
+        existing = refusal.id_of("document")
+        if existing is None or source.size is None:
             raise refusal
-        try:
-            listed = {row.id: row for row in await self.list()}
-        except NugenError:
-            listed = {}
-        known = listed.get(existing) or self.handle(existing)
-        if None not in (known.size, source.size) and known.size != source.size:
+        known = await listed_as(self.list, existing)
+        if known is None or known.size != source.size:
             raise refusal
         return known
 
