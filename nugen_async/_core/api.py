@@ -213,9 +213,9 @@ class Api:
 
     @contextlib.asynccontextmanager
     async def download(self, call: Call[Any]) -> AsyncGenerator[AsyncIterator[bytes]]:
-        """The body of the answer, as it comes. Sent once, never again."""
+        """The body of the answer, as it comes, of any size. Sent once, never again."""
         async with self.transport.stream(
-            call, timeout=self.options.timeout, headers=self.options.headers
+            call, timeout=self.options.timeout, headers=self.options.headers, bounded=False
         ) as (head, pieces):
             if not 200 <= head.status < 300:  # noqa: PLR2004 # HTTP's successes
                 self._payload(call, head)

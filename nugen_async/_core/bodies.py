@@ -55,13 +55,13 @@ async def whole(answer: aiohttp.ClientResponse, largest: int) -> bytes:
     return b"".join(pieces)
 
 
-async def piece(answer: aiohttp.ClientResponse, before: int, largest: int) -> bytes:
+async def piece(answer: aiohttp.ClientResponse, before: int, largest: float) -> bytes:
     """The next bytes of a body of which *before* were read; none at its end, never over *largest* in all."""
     read = await answer.content.readany()
     _check_size(before + len(read), largest)
     return read
 
 
-def _check_size(size: int, largest: int) -> None:
+def _check_size(size: int, largest: float) -> None:
     if size > largest:
         raise aiohttp.ClientPayloadError(f"the body is over {largest} bytes; the rest was not read")

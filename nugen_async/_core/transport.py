@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import math
 import os
 from collections.abc import (
     AsyncGenerator,
@@ -248,11 +249,13 @@ class Transport:
         timeout: Timeout,
         headers: Mapping[str, str] | None = None,
         deadline: float | None = None,
+        bounded: bool = True,
     ) -> AsyncGenerator[tuple[Response, AsyncIterator[bytes]]]:
         """Send *call* once; yield the head of the answer, and its body as it comes.
 
         `timeout.attempt` bounds the wait for the head and for each piece of the body, *deadline* (in the
         loop's time) all of it. A refusal (a status that is no success) is read whole into the response.
+        A body that is not *bounded* may have any size, since no more of it is kept than one piece.
         """
         loop = self.open()
         gate = self.gate
@@ -267,7 +270,8 @@ class Transport:
                 if answer.status >= 300:  # noqa: PLR2004 # HTTP's successes end here
                     body = await bounds.within(bodies.whole(answer, self.settings.largest_body))
                 result = head = Response(answer.status, answer.headers, body, loop.time())
-                pieces = _pieces(answer, bounds, self.settings.largest_body)
+                largest = self.settings.largest_body if bounded else math.inf
+                pieces = _pieces(answer, bounds, largest)
                 async with contextlib.aclosing(pieces):
                     yield head, pieces
         except NugenError as error:
@@ -373,7 +377,7 @@ class _Bounds:
 
 
 async def _pieces(
-    answer: aiohttp.ClientResponse, bounds: _Bounds, largest: int
+    answer: aiohttp.ClientResponse, bounds: _Bounds, largest: float
 ) -> AsyncGenerator[bytes]:
     size = 0
     while True:

@@ -124,7 +124,7 @@ class Files(Collection):
         return await self._send(self._asking("get", File, file_id))
 
     def content(self, file_id: str) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
-        """Fetch the bytes of a file as they come.
+        """Fetch the bytes of a file as they come, however many; only the piece at hand is in memory.
 
         ``async with seekr.files.content(id) as pieces: async for piece in pieces: ...``
         """

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import pytest
+from attrs import evolve
 
-from nugen_async import CreateOutcomeUnknownError, InvalidRequestError, SeekrFlow
+from nugen_async import (
+    APIConnectionError,
+    CreateOutcomeUnknownError,
+    InvalidRequestError,
+    SeekrFlow,
+)
 from nugen_async.simulator import Drop, Fault, Simulator, World
+
+from .canned import canned
 
 LOST = Drop(handled=True)
 
@@ -31,3 +39,16 @@ async def test_a_clone_can_be_given_a_name() -> None:
         assert unnamed.origin_data_job_id == job.id
         with pytest.raises(InvalidRequestError):
             await seekr.data_jobs.clone(job.id, name="n" * 256)
+
+
+async def test_a_file_may_be_larger_than_any_other_answer() -> None:
+    async with (
+        canned(body=b"PAR1" * 1000, content_type="application/octet-stream") as server,
+        SeekrFlow("k", base_url=server.url) as seekr,
+    ):
+        transport = seekr._api.transport
+        transport.settings = evolve(transport.settings, largest_body=1000)
+        async with seekr.files.content("f") as pieces:
+            assert sum([len(piece) async for piece in pieces]) == 4000
+        with pytest.raises(APIConnectionError, match="over 1000 bytes"):
+            await seekr.files.get("f")
