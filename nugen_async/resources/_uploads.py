@@ -212,7 +212,16 @@ class _Once:
         stream, self._stream = self._stream, None
         if stream is None:
             raise InvalidRequestError(f"{self._name} is a stream, which cannot be sent twice")
-        return stream
+        return _checked(self._name, stream)
+
+
+async def _checked(name: str, stream: AsyncIterable[bytes]) -> AsyncGenerator[bytes]:
+    async for piece in stream:
+        if not isinstance(piece, bytes | bytearray | memoryview):
+            raise InvalidRequestError(
+                f"{name} must be an async iterable of bytes, but yielded {type(piece).__name__}"
+            )
+        yield bytes(piece)
 
 
 async def _from_memory(data: bytes) -> AsyncGenerator[bytes]:
