@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Sequence
+from functools import partial
 
 import aiohttp
+from attrs import evolve
 
 from .wire import Part
 
@@ -14,7 +16,28 @@ _UPLOAD_RATE = 64 * 1024
 
 def upload_time(parts: Sequence[Part]) -> float:
     """Seconds that the sending of *parts* may take on top of a request's own time."""
-    return sum(part.size or 0 for part in parts) / _UPLOAD_RATE
+    return seconds_for(sum(part.size or 0 for part in parts))
+
+
+def seconds_for(size: int) -> float:
+    """Seconds that even a slow upload takes for *size* bytes."""
+    return size / _UPLOAD_RATE
+
+
+def counted(parts: Sequence[Part], sent: Callable[[int], None]) -> tuple[Part, ...]:
+    """*parts*, those of unknown size telling *sent* the bytes of each piece that goes out."""
+    return tuple(
+        part if part.measured else evolve(part, open=partial(_counting, part.open, sent))
+        for part in parts
+    )
+
+
+async def _counting(
+    opened: Callable[[], AsyncIterable[bytes]], sent: Callable[[int], None]
+) -> AsyncGenerator[bytes]:
+    async for each in opened():
+        sent(len(each))
+        yield each
 
 
 def form(parts: Sequence[Part]) -> aiohttp.FormData:

@@ -11,6 +11,7 @@ import asyncio
 import math
 from contextvars import Context
 from types import TracebackType
+from typing import Self
 
 
 class Bound:
@@ -25,13 +26,18 @@ class Bound:
         self._over = False
         self.when = when
 
+    def postpone(self, when: float) -> None:
+        """End at *when*, in the loop's time, if that is later; the timer finds out when it fires."""
+        self.when = max(self.when, when)
+
     def expire(self) -> None:
         """The time is over."""
         self._over = True
         self._task.cancel()
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Self:
         self._all.add(self)
+        return self
 
     def __exit__(
         self,

@@ -27,7 +27,8 @@ class Timeout:
 
     It starts when the request gets its turn, not while it queues. `connect` bounds the making of a
     connection, `total` the whole call with its queueing, pauses and retries. None is no bound. An upload
-    gets another second for each 64 KiB on top of `attempt`.
+    gets another second for each 64 KiB on top of `attempt`. Where its size is not known before, it gets
+    them as the pieces go out, and after each piece at least another `attempt`.
     """
 
     attempt: float | None = 60.0

@@ -20,7 +20,7 @@ from functools import lru_cache, partial
 from typing import Any, TypeVar
 
 import aiohttp
-from attrs import frozen
+from attrs import evolve, frozen
 from multidict import CIMultiDict
 from yarl import URL
 
@@ -32,7 +32,7 @@ from ..errors import (
 )
 from . import bodies, foreign, observe
 from .codec import dumps
-from .deadline import Deadlines
+from .deadline import Bound, Deadlines
 from .gate import Gate, Urgency, shared_pace
 from .secret import Masked, eraser
 from .sessions import Sessions
@@ -156,7 +156,9 @@ class Transport:
         sent = observe.sending(call, self._base, look=urgency is Urgency.POLL, resends=resends)
         result: Response | NugenError | None = None
         try:
-            with self._deadlines.within(_allowance(call, timeout.attempt), deadline):
+            with self._deadlines.within(_allowance(call, timeout.attempt), deadline) as bound:
+                if call.parts and timeout.attempt:
+                    call = _postponing(call, bound, timeout.attempt, deadline)
                 response = result = await self._asked(call, timeout, headers)
         except NugenError as error:
             result = error
@@ -352,6 +354,20 @@ def _target(answer: aiohttp.ClientResponse) -> URL | None:
 
 def _allowance(call: Call[Any], attempt: float | None) -> float | None:
     return attempt + bodies.upload_time(call.parts) if attempt and call.parts else attempt
+
+
+def _postponing(call: Call[Any], bound: Bound, attempt: float, latest: float | None) -> Call[Any]:
+    """*call*, whose streams of unknown size put off the end of *bound* as they go out."""
+    if all(part.measured for part in call.parts):
+        return call
+    loop = asyncio.get_running_loop()
+    last = math.inf if latest is None else latest
+
+    def sent(size: int) -> None:
+        end = max(bound.when + bodies.seconds_for(size), loop.time() + attempt)
+        bound.postpone(min(end, last))
+
+    return evolve(call, parts=bodies.counted(call.parts, sent))
 
 
 @frozen

@@ -126,6 +126,11 @@ class Part:
     """``Callable[[], bytes | AsyncIterable[bytes]]``; None for a plain value."""
     size: int | None = None
 
+    @property
+    def measured(self) -> bool:
+        """Whether it is known how much there is to send; only an iterable need not be."""
+        return self.open is None or self.size is not None
+
 
 Body = bytes | AsyncIterable[bytes]
 

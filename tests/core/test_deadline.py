@@ -89,6 +89,22 @@ async def test_a_task_that_was_being_cancelled_can_still_time_out_on_its_way_out
     assert seen == [1]
 
 
+async def test_an_end_can_be_put_off_but_not_brought_forward() -> None:
+    loop, deadlines = asyncio.get_running_loop(), Deadlines()
+    start = loop.time()
+
+    async def block() -> None:
+        with deadlines.within(5) as bound:
+            bound.postpone(start + 1)
+            await asyncio.sleep(4)
+            bound.postpone(start + 20)
+            await asyncio.sleep(60)
+
+    with pytest.raises(TimeoutError):
+        await block()
+    assert round(loop.time() - start, 6) == 20
+
+
 async def test_closing_leaves_no_timer() -> None:
     loop, deadlines = asyncio.get_running_loop(), Deadlines()
     with deadlines.within(1000):

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from nugen_async import Nugen, SeekrFlow, Upload
+from nugen_async import Nugen, SeekrFlow, Timeout, Upload
 from nugen_async.errors import (
     ConflictError,
     CreateOutcomeUnknownError,
@@ -27,7 +27,7 @@ from nugen_async.resources._uploads import (
     guessed_type,
     sources,
 )
-from nugen_async.simulator import Simulator, World
+from nugen_async.simulator import Delay, Fault, Simulator, World
 
 from .canned import canned
 
@@ -83,6 +83,43 @@ async def test_a_stream_is_sent_once() -> None:
     assert [chunk async for chunk in part.open()] == [b"x"]
     with pytest.raises(InvalidRequestError, match="cannot be sent twice"):
         _ = [chunk async for chunk in part.open()]
+
+
+async def slow(pieces: int, pause: float) -> AsyncIterator[bytes]:
+    for _ in range(pieces):
+        await asyncio.sleep(pause)
+        yield b"line\n"
+
+
+async def test_a_stream_that_takes_its_time_is_sent_to_its_end() -> None:
+    async with Simulator(world=World()) as sim, Nugen("k", base_url=sim.url) as nugen:
+        (made,) = await nugen.documents.upload(Upload("a.txt", slow(20, pause=50)))
+        assert asyncio.get_running_loop().time() >= 1000
+        assert sim.world.documents[made.id].size == 100
+
+
+@pytest.mark.parametrize(
+    ("pause", "timeout", "end"),
+    [(70, Timeout(), 60), (50, Timeout(total=120), 120)],
+    ids=["a piece that does not come", "the total"],
+)
+async def test_a_stream_ends_with_its_time(pause: float, timeout: Timeout, end: float) -> None:
+    async with (
+        Simulator(world=World()) as sim,
+        Nugen("k", base_url=sim.url, timeout=timeout) as nugen,
+    ):
+        start = asyncio.get_running_loop().time()
+        with pytest.raises(CreateOutcomeUnknownError):
+            await nugen.documents.upload(Upload("a.txt", slow(20, pause)))
+        assert asyncio.get_running_loop().time() - start == pytest.approx(end, abs=0.5)
+
+
+async def test_a_large_stream_has_as_long_for_its_answer_as_a_file_of_its_size() -> None:
+    """What was taken off our hands need not have arrived: it may stand in the sockets' buffers."""
+    world = World()
+    world.inject(Fault(effect=Delay(65), method="POST"))
+    async with Simulator(world=world) as sim, Nugen("k", base_url=sim.url) as nugen:
+        await nugen.documents.upload(Upload("a.txt", stream(TEXT * 2)))
 
 
 async def test_progress_is_told_for_each_chunk(tmp_path: Path) -> None:
@@ -275,6 +312,20 @@ async def test_seekrflow_takes_any_type_of_file() -> None:
     async with canned({"id": "f"}) as server, SeekrFlow("k", base_url=server.url) as seekr:
         await seekr.files.upload(Upload("a.parquet", b"PAR1"), purpose="fine-tune")
     assert server.asked[0].form == [("files:a.parquet", b"PAR1"), ("purpose", "fine-tune")]
+
+
+async def pieces(*several: Any) -> AsyncIterator[Any]:
+    for piece in several:
+        yield piece
+
+
+async def test_the_pieces_of_a_stream_are_bytes() -> None:
+    async with canned(["1"]) as server, Nugen("k", base_url=server.url) as nugen:
+        with pytest.raises(InvalidRequestError, match=r"a\.txt .* yielded str"):
+            await nugen.documents.upload(Upload("a.txt", pieces(b"x", "text")))
+        several = (b"a", bytearray(b"b"), memoryview(b"cd")[::2], b"", b"e")
+        await nugen.documents.upload(Upload("a.txt", pieces(*several)))
+    assert server.asked[-1].form == [("files:a.txt", b"abce")]
 
 
 async def broken(data: bytes) -> AsyncIterator[bytes]:
