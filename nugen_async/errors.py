@@ -184,7 +184,7 @@ class ConflictError(APIStatusError):
         return self.id_of("benchmark") or self.id_of("document")
 
     def id_of(self, kind: str) -> str | None:
-        """The id of the *kind* of thing (``document``, ``benchmark``) that exists already, where it is named."""
+        """The id of the *kind* of thing (``document``, ``benchmark``) that is there, where it is named."""
         told = self.detail if isinstance(self.detail, Mapping) else {}
         for value in (told.get(f"{kind}_id"), told.get("id")):
             if isinstance(value, str | int) and not isinstance(value, bool) and str(value).strip():
