@@ -84,6 +84,9 @@ _ADVICE: tuple[tuple[type[errors.NugenError], str], ...] = (
     (errors.DecodeError, "Try --contract plural, or report it with --debug."),
 )
 
+_LISTED = frozenset({"alignment", "evaluation", "benchmark", "document"})
+"""What a command of the same name, in the plural, lists."""
+
 
 def exit_for(error: errors.NugenError) -> Exit:
     """The exit code that stands for *error*."""
@@ -96,6 +99,8 @@ def advice_for(error: errors.NugenError) -> str:
     """What to do about *error*, in a sentence; empty where the error itself says it."""
     if isinstance(error, errors.JobUnreachableError) and error.last is not None:
         return advice_for(error.last)
+    if isinstance(error, errors.CreateOutcomeUnknownError) and error.kind in _LISTED:
+        return f"To look: nugen-async {error.kind}s."
     return next((advice for kind, advice in _ADVICE if isinstance(error, kind)), "")
 
 
@@ -122,6 +127,14 @@ def sentence_of(error: errors.NugenError) -> str:
         case _:
             text = str(error)
     return f"{sentence(text)} {advice_for(error)}".rstrip()
+
+
+def as_json(error: Exception, code: Exit) -> dict[str, object]:
+    """An error for scripts; of a create whose outcome is unknown also what to look for."""
+    told: dict[str, object] = {"error": errors.printable(error, _LONGEST), "exit": code}
+    if isinstance(error, errors.CreateOutcomeUnknownError):
+        told |= {"look_for": error.look_for, "candidates": error.candidates}
+    return told
 
 
 def overall(codes: Iterable[Exit]) -> Exit:
