@@ -4,7 +4,7 @@ app       the command line as a whole: common options, exit codes, errors in one
 exits     which exit code and which advice an error gets (pure)
 screen    where output goes: tables and JSON to standard output, all else to standard error
 board     several jobs as they move: bars on a terminal, lines without one
-jobs      watch, status      alignments  align      evaluations  evaluate, compare
+jobs      watch, status      alignments, align      evaluations, evaluate, compare, results
 models    models, deploy, undeploy      documents      benchmarks      chat
 demo      the whole flow, eight alignments at once      simulator
 batch, worker      many workflows, from a manifest      report

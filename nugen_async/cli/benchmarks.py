@@ -97,6 +97,7 @@ async def create(
     questions
         How many questions.
     """
+    waiting.check()
     async with common.nugen() as nugen:
         made = await nugen.benchmarks.create(document_ids=document_id, num_questions=questions)
         return await started_or_ended(common, waiting, nugen, made)

@@ -14,6 +14,7 @@ from cyclopts import App, Group, Parameter
 from cyclopts.types import NonNegativeFloat, PositiveFloat
 
 from ..client import Nugen, SeekrFlow
+from ..errors import InvalidRequestError
 from . import exits
 from .screen import Form, Screen
 
@@ -148,6 +149,11 @@ class Waiting:
     """Wait for the end, and show what came of it."""
     timeout: Patience = None
     """Wait so many seconds at most; at the server it goes on."""
+
+    def check(self) -> None:
+        """Raise `InvalidRequestError` where a limit is set to no wait."""
+        if self.timeout is not None and not self.wait:
+            raise InvalidRequestError("--timeout limits a wait: give --wait as well")
 
 
 AT_ONCE = Waiting()

@@ -72,6 +72,7 @@ async def upload(
     category
         A category to put them under; may be given several times.
     """
+    waiting.check()
     async with common.nugen() as nugen:
         made = await send(common.screen, nugen, files, category)
         if waiting.wait:

@@ -1,4 +1,4 @@
-"""``evaluate``, ``compare`` and ``results``: how well models do on a benchmark."""
+"""``evaluate``, ``compare``, ``evaluations`` and ``results``: how well models do on a benchmark."""
 
 from __future__ import annotations
 
@@ -11,9 +11,21 @@ from ..client import Nugen
 from ..resources.evaluations import Evaluation, EvaluationResults
 from .common import AT_ONCE, DEFAULTS, LOOK, Common, Flag, Names, Patience, Waiting, command
 from .exits import Exit
-from .follow import started, waited
-from .screen import Column, Screen, plain
+from .follow import newest, started, waited
+from .screen import Column, Screen, percent, plain
 
+_LISTED: tuple[Column[Evaluation], ...] = (
+    Column("id", lambda e: e.id, fold=True),
+    Column("name", lambda e: e.name, rank=3),
+    Column("status", lambda e: e.status),
+    Column("model", lambda e: e.subject, rank=1, fold=True),
+    Column("compared with", lambda e: e.baseline, rank=2, fold=True),
+    Column("benchmark", lambda e: e.benchmark_id, rank=5, fold=True),
+    Column(
+        "accuracy", lambda e: percent(e.metrics.accuracy if e.metrics else None), right=True, rank=4
+    ),
+    Column("created", lambda e: e.created, rank=1),
+)
 _OTHER_SIDE = frozenset({"model_id", "winner", "raw"})
 
 
@@ -40,6 +52,7 @@ async def evaluate(
     metric
         Custom metrics to measure besides.
     """
+    waiting.check()
     async with common.nugen() as nugen:
         job = await nugen.evaluations.create(
             model_id=model, benchmark_id=benchmark, custom_metrics=metric
@@ -105,6 +118,15 @@ async def results(evaluation_id: str, /, *, common: Common = DEFAULTS) -> int:
     """
     async with common.nugen() as nugen:
         show(common.screen, await nugen.evaluations.results(evaluation_id))
+    return Exit.OK
+
+
+@command("nugen-async evaluations", "nugen-async evaluations --json | jq '.[].id'", group=LOOK)
+async def evaluations(*, common: Common = DEFAULTS) -> int:
+    """List all evaluations of the account, the newest first."""
+    async with common.nugen() as nugen:
+        found = newest([each async for each in nugen.evaluations.list()])
+    common.screen.rows(found, _LISTED, nothing="No evaluations yet: nugen-async evaluate -h")
     return Exit.OK
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from attrs import frozen
 from rich.text import Text
@@ -25,6 +26,9 @@ from .refs import ref_of, titles
 from .screen import Column, Screen, plain, plural
 
 Client = Nugen | SeekrFlow
+J = TypeVar("J", bound=Job)
+
+_LONG_AGO = datetime.min.replace(tzinfo=UTC)
 
 _ENDS: dict[Exit, End] = {
     Exit.OK: "ok",
@@ -86,11 +90,12 @@ async def follow(
     timeout: float | None = None,
     base_url: str | None = None,
     on_result: Callable[[Result], None] | None = None,
+    way_back: bool = True,
 ) -> dict[str, Result]:
     """Wait for jobs of one or several clients; returns how each ended, in the order of their ends.
 
     The keys are the names that the jobs have now: a document may end under another id. Interrupted, it says
-    which jobs go on and how to watch them again.
+    which jobs go on and how to watch them again, unless the caller knows a better *way_back*.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -122,7 +127,7 @@ async def follow(
                     changed(ref, job)
             await asyncio.gather(*(watch(client, ref, job) for ref, (client, job) in asked.items()))
     except asyncio.CancelledError:
-        if pending:
+        if pending and way_back:
             tell_how_to_go_on(screen, pending, base_url)
         raise
     return results
@@ -140,6 +145,11 @@ def tell_how_to_go_on(screen: Screen, refs: Iterable[str], base_url: str | None)
     it = "it" if len(refs) == 1 else "them"
     screen.warn(f"{plural(len(refs), 'job')} {goes} on at the server. To watch {it} again:")
     screen.command(watch_command(refs, base_url))
+
+
+def newest(jobs: Iterable[J]) -> list[J]:
+    """*jobs*, the latest first; those of which no time is told stand last."""
+    return sorted(jobs, key=lambda job: job.created or _LONG_AGO, reverse=True)
 
 
 STARTED: tuple[Column[Job], ...] = (

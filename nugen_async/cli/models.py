@@ -86,6 +86,7 @@ async def deploy(
     early
         Deploy a checkpoint while the model still trains (--contract plural).
     """
+    waiting.check()
     async with common.nugen() as nugen:
         jobs, refusals = await _each(
             common, model_ids, lambda model_id: nugen.models.deploy(model_id, early=early)
@@ -108,6 +109,7 @@ async def undeploy(
     model_ids
         The models' IDs.
     """
+    waiting.check()
     async with common.nugen() as nugen:
         jobs, refusals = await _each(common, model_ids, nugen.models.undeploy)
         return overall((await started_or_ended(common, waiting, nugen, *jobs), *refusals))
