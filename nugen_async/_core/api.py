@@ -23,7 +23,7 @@ from ..errors import (
 )
 from . import interpret
 from .codec import handle, steps, structure
-from .events import Events
+from .events import Event, Events
 from .gate import Urgency
 from .logs import log
 from .retry import Fate, Retry, fate
@@ -222,8 +222,8 @@ class Api:
             yield pieces
 
     @contextlib.asynccontextmanager
-    async def stream(self, call: Call[Any]) -> AsyncGenerator[AsyncIterator[str]]:
-        """The `data` of each server-sent event of the answer, as it comes. Sent once, never again."""
+    async def stream(self, call: Call[Any]) -> AsyncGenerator[AsyncIterator[Event]]:
+        """Each server-sent event of the answer, as it comes. Sent once, never again."""
         async with self.transport.stream(
             call,
             timeout=self.options.timeout,
@@ -237,7 +237,7 @@ class Api:
 
     async def _events(
         self, pieces: AsyncIterator[bytes], call: Call[Any], head: Response
-    ) -> AsyncGenerator[str]:
+    ) -> AsyncGenerator[Event]:
         events = Events(self.transport.without_key)
         async for piece in pieces:
             for event in events.feed(piece):

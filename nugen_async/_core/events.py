@@ -3,25 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import NamedTuple
 
 from ..errors import DecodeError
 
 DONE = "[DONE]"
 """The data that some servers send behind the last event."""
 
+ERROR = "error"
+"""The name of the event that some servers send when they fail on the way."""
+
 _MARK = b"\xef\xbb\xbf"
 
 
+class Event(NamedTuple):
+    """One event: its data, and its name where it has one."""
+
+    data: str
+    name: str = ""
+
+
 class Events:
-    """One stream's events: feed it bytes in any pieces, in linear time; it gives the `data` of each event.
+    """One stream's events: feed it bytes in any pieces, in linear time; it gives each event.
 
     More tolerant than the standard where that loses nothing: an event that the stream's end cuts off
-    before its blank line still counts, and so does a body that is one JSON value and no stream.
+    before its blank line still counts, and so does a body that is one JSON value and no stream. An event
+    with no data, which some servers send to keep the connection, says nothing; unless it is an error.
 
     *clean* is applied to each whole line, before anything is made of it.
     """
 
-    __slots__ = ("_begun", "_clean", "_data", "_other", "_return", "_seen", "_unfinished", "done")
+    __slots__ = (
+        "_begun",
+        "_clean",
+        "_data",
+        "_name",
+        "_other",
+        "_return",
+        "_seen",
+        "_unfinished",
+        "done",
+    )
 
     def __init__(self, clean: Callable[[bytes], bytes] = bytes) -> None:
         self._clean = clean
@@ -32,9 +54,10 @@ class Events:
         self._begun = False
         self._seen = False
         self._data: list[str] = []
+        self._name = ""
         self._other: list[bytes] = []
 
-    def feed(self, piece: bytes) -> Iterator[str]:
+    def feed(self, piece: bytes) -> Iterator[Event]:
         """The events that *piece* completes."""
         if self._return and piece.startswith(b"\n"):
             piece = piece[1:]
@@ -52,7 +75,7 @@ class Events:
             if self.done:
                 return
 
-    def end(self) -> Iterator[str]:
+    def end(self) -> Iterator[Event]:
         """The event that was not finished; a `DecodeError` if this was no stream of events at all."""
         if self.done:
             return
@@ -65,9 +88,9 @@ class Events:
         if not other.lstrip().startswith((b"{", b"[")):
             shown = other[:200].decode("utf-8", "replace")
             raise DecodeError(problems=("$: no stream of events",), body=shown)
-        yield other.decode("utf-8", "replace")
+        yield Event(other.decode("utf-8", "replace"))
 
-    def _line(self, line: bytes) -> Iterator[str]:
+    def _line(self, line: bytes) -> Iterator[Event]:
         line = self._clean(line)
         if not self._begun:
             line, self._begun = line.removeprefix(_MARK), True
@@ -78,16 +101,18 @@ class Events:
         if name == b"data":
             self._seen = True
             self._data.append(value.removeprefix(b" ").decode("utf-8", "replace"))
-        elif name in {b"", b"event", b"id", b"retry"}:
+        elif name == b"event":
+            self._seen = True
+            self._name = value.removeprefix(b" ").decode("utf-8", "replace")
+        elif name in {b"", b"id", b"retry"}:
             self._seen = True
         elif not self._seen:
             self._other.append(line)
 
-    def _event(self) -> Iterator[str]:
-        if not self._data:
-            return
-        event, self._data = "\n".join(self._data), []
-        if event.strip() == DONE:
+    def _event(self) -> Iterator[Event]:
+        event = Event("\n".join(self._data), self._name)
+        self._data, self._name = [], ""
+        if event.data.strip() == DONE:
             self.done = True
-        else:
+        elif event.data.strip() or event.name == ERROR:
             yield event

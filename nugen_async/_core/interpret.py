@@ -26,7 +26,7 @@ def refusal(response: Response, method: str, url: str, wall_now: float) -> APISt
         method=method,
         url=url,
         status=response.status,
-        detail=_detail(response.body) or _elsewhere(response),
+        detail=told(response.body) or _elsewhere(response),
         request_id=response.request_id,
         retry_after=retry_after(response.headers.get("retry-after"), wall_now),
         body=_shown(response.body),
@@ -73,7 +73,7 @@ def _elsewhere(response: Response) -> str | None:
     return f"it points to {place}, which is not followed"
 
 
-def _detail(body: bytes) -> Detail:
+def told(body: bytes) -> Detail:
     """What an error body says, whatever form it has; None for HTML, an empty or an unreadable one."""
     try:
         said = loads(body)

@@ -7,11 +7,12 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, ClassVar, Generic, Self, TypeAlias, TypedDict, TypeVar, Unpack
 
-from attrs import field, frozen
+from attrs import evolve, field, frozen
 
 from .._core.api import Api
 from .._core.codec import loads, seen_as, structure
-from .._core.interpret import located
+from .._core.events import ERROR, Event
+from .._core.interpret import located, told
 from .._core.wire import Call, Effect, Json, Response, Route, Routes
 from ..errors import APIStatusError, ClientStateError, DecodeError, InvalidRequestError
 from . import _checks
@@ -25,6 +26,8 @@ Prompt: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]
 
 
 _HEADERS = {"session_id": "X-Session-ID", "provider": "X-Provider"}
+_OF_A_CHUNK = frozenset({"choices", "usage", "confidence_score", "data"})
+_SHOWN = 500
 _COUNTS = ("max_tokens", "prompt_truncate_len", "top_k", "n", "dimensions")
 
 
@@ -144,16 +147,26 @@ class Completion(Resource):
     @property
     def text(self) -> str:
         """The first answer's text, or the piece of it that this chunk brings."""
-        for choice in self.choices[:1]:
-            said = choice.message or choice.delta
-            return choice.text or (said.content if said is not None else None) or ""
-        return ""
+        if (choice := self._first) is None:
+            return ""
+        said = choice.message or choice.delta
+        return choice.text or (said.content if said is not None else None) or ""
 
     @property
     def message(self) -> Message:
         """The first answer's message, to go on with the conversation; an empty one where there is none."""
-        said = self.choices[0].message if self.choices else None
+        said = self._first.message if self._first is not None else None
         return said or Message()
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first answer ended, such as ``stop`` or ``length``; None where that is not told (yet)."""
+        return self._first.finish_reason if self._first is not None else None
+
+    @property
+    def _first(self) -> Choice | None:
+        """The first of several answers, in whatever order they stand; a chunk may be of another one."""
+        return next((choice for choice in self.choices if choice.index == 0), None)
 
 
 @frozen(kw_only=True)
@@ -185,7 +198,8 @@ class CompletionStream(Generic[R]):
 
     ``async for chunk in stream`` is enough. ``async with`` besides closes the connection when the loop is
     left early. `usage` and `confidence_score` are set when the server has told them, mostly at the end;
-    `text` is what has come so far.
+    `text` is what has come so far. `finish_reason` is why the first answer ended; while it is None at the end
+    of the stream, the server has not said that the text is whole.
     """
 
     def __init__(self, api: Api, call: Call[R]) -> None:
@@ -195,6 +209,7 @@ class CompletionStream(Generic[R]):
         self._pieces: list[str] = []
         self.usage: Usage | None = None
         self.confidence_score: float | None = None
+        self.finish_reason: str | None = None
 
     @property
     def _url(self) -> str:
@@ -226,24 +241,30 @@ class CompletionStream(Generic[R]):
     async def _read(self) -> AsyncGenerator[R]:
         async with self._api.stream(self._call) as events:
             async for event in events:
+                if event.name == ERROR:
+                    raise self._failed(event)
                 try:
-                    chunk = self._chunk(loads(event.encode()))
+                    payload = loads(event.data.encode())
+                    if _tells_failure(payload):
+                        raise self._failed(event)
+                    chunk = self._chunk(payload)
                 except DecodeError as error:
-                    told = Response(200, {}, event.encode())
-                    raise located(error, told, self._call.method, self._url) from None
+                    answer = Response(200, {}, event.data.encode())
+                    raise located(error, answer, self._call.method, self._url) from None
                 if chunk is not None:
                     yield chunk
 
+    def _failed(self, event: Event) -> APIStatusError:
+        return APIStatusError(
+            method=self._call.method,
+            url=self._url,
+            status=200,
+            detail=told(event.data.encode()) or event.data,
+            body=event.data[:_SHOWN],
+        )
+
     def _chunk(self, payload: Json) -> R | None:
         """The chunk of one event; None for an event that only tells the confidence."""
-        if isinstance(payload, dict) and payload.get("error") and not payload.get("choices"):
-            told = payload["error"]
-            raise APIStatusError(
-                method=self._call.method,
-                url=self._url,
-                status=200,
-                detail=told if isinstance(told, str | dict) else str(told),
-            )
         chunk = structure(payload, self._call.returns)
         if chunk.usage is not None:
             self.usage = chunk.usage
@@ -252,7 +273,17 @@ class CompletionStream(Generic[R]):
         if not chunk.choices and chunk.object == "confidence":
             return None
         self._pieces.append(chunk.text)
+        self.finish_reason = chunk.finish_reason or self.finish_reason
         return chunk
+
+
+def _tells_failure(payload: Json) -> bool:
+    """Whether an event that is not named so is an error: it says so, or nothing that a chunk would say."""
+    if not isinstance(payload, dict):
+        return False
+    if payload.get("error") or payload.get("object") == "error":
+        return True
+    return _OF_A_CHUNK.isdisjoint(payload) and bool(payload.get("detail") or payload.get("message"))
 
 
 @frozen(eq=False)
@@ -327,7 +358,9 @@ class Inference(Collection):
         Raises `InvalidRequestError` before sending.
         """
         fields = {"model": model, "input": _prompt("input", input)}
-        return await self._send(self._ask("embed", Embeddings, fields, options))
+        made = await self._send(self._ask("embed", Embeddings, fields, options))
+        data = tuple(sorted(made.data, key=lambda each: each.index))
+        return made if data == made.data else evolve(made, data=data).bound_as(made)
 
     def _ask(
         self,

@@ -74,18 +74,21 @@ def chat(book: Book, ask: Ask) -> Answer:
     words = _say(book, body, default=2000)
     head = _head(book, ask, body, "chat.completion")
     usage = _usage(body["messages"], len(words))
+    answers = range(int(float(body.get("n") or 1)))
     if not body.get("stream"):
         choices = [
             _ended({"index": index, "message": {"role": "assistant", "content": " ".join(words)}})
-            for index in range(int(float(body.get("n") or 1)))
+            for index in answers
         ]
         return Answer(data=head | {"choices": choices, "usage": usage, **_confident(book, body)})
     head |= {"object": "chat.completion.chunk"}
     chunks = [
-        head | {"choices": [{"index": 0, "delta": {"content": f"{each} "}, "finish_reason": None}]}
+        head | {"choices": [{"index": n, "delta": {"content": f"{each} "}, "finish_reason": None}]}
         for each in words
+        for n in answers
     ]
-    final = head | {"choices": [_ended({"index": 0, "delta": {}})], "usage": usage}
+    ends = [_ended({"index": index, "delta": {}}) for index in answers]
+    final = head | {"choices": ends, "usage": usage}
     return _stream(ask, chunks, final, _confident(book, body))
 
 
