@@ -13,6 +13,7 @@ from aiohttp import web
 
 from nugen_async import Alignment, Nugen, NugenError
 from nugen_async.examples.kept import Kept
+from nugen_async.examples.order import Order
 from nugen_async.examples.page import PAGE
 from nugen_async.integrations.web import SSE_HEADERS, Broadcast, Lifespan, facts, problem, sse
 
@@ -31,9 +32,9 @@ async def page(_: web.Request) -> web.Response:
 @routes.post("/jobs")
 async def start(request: web.Request) -> web.Response:
     """Start an alignment; it goes on whether or not anybody looks."""
-    order = await request.json()
+    order = Order.read(await request.read())
     job = await nugen.client.alignments.create(
-        name=order["name"], base_model=order["base_model"], document_ids=order["document_ids"]
+        name=order.name, base_model=order.base_model, document_ids=order.document_ids
     )
     kept.add(job)
     return web.json_response(facts(job), status=201)

@@ -13,6 +13,7 @@ from quart import Quart, Response, request
 
 from nugen_async import Alignment, Nugen, NugenError
 from nugen_async.examples.kept import Kept
+from nugen_async.examples.order import Order
 from nugen_async.examples.page import PAGE
 from nugen_async.integrations.web import SSE_HEADERS, Broadcast, Lifespan, facts, problem, sse
 
@@ -38,9 +39,9 @@ async def page() -> str:
 @app.post("/jobs")
 async def start() -> tuple[dict[str, Any], int]:
     """Start an alignment; it goes on whether or not anybody looks."""
-    order = await request.get_json()
+    order = Order.read(await request.get_data())
     job = await nugen.client.alignments.create(
-        name=order["name"], base_model=order["base_model"], document_ids=order["document_ids"]
+        name=order.name, base_model=order.base_model, document_ids=order.document_ids
     )
     kept.add(job)
     return facts(job), 201

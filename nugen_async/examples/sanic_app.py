@@ -13,6 +13,7 @@ from sanic import HTTPResponse, Request, Sanic, html, json
 
 from nugen_async import Alignment, Nugen, NugenError
 from nugen_async.examples.kept import Kept
+from nugen_async.examples.order import Order
 from nugen_async.examples.page import PAGE
 from nugen_async.integrations.web import SSE_HEADERS, Broadcast, Lifespan, facts, problem, sse
 
@@ -43,9 +44,9 @@ async def page(_: Request[Any, Any]) -> HTTPResponse:
 @app.post("/jobs")
 async def start(request: Request[Any, Any]) -> HTTPResponse:
     """Start an alignment; it goes on whether or not anybody looks."""
-    order = request.json
+    order = Order.read(request.body)
     job = await nugen.client.alignments.create(
-        name=order["name"], base_model=order["base_model"], document_ids=order["document_ids"]
+        name=order.name, base_model=order.base_model, document_ids=order.document_ids
     )
     kept.add(job)
     return json(facts(job), 201)

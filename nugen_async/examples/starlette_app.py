@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from nugen_async import Alignment, Nugen, NugenError
 from nugen_async.examples.kept import Kept
+from nugen_async.examples.order import Order
 from nugen_async.examples.page import PAGE
 from nugen_async.integrations.web import SSE_HEADERS, Broadcast, Lifespan, facts, problem, sse
 
@@ -29,9 +30,9 @@ async def page(_: Request) -> HTMLResponse:
 
 async def start(request: Request) -> JSONResponse:
     """Start an alignment; it goes on whether or not anybody looks."""
-    order = await request.json()
+    order = Order.read(await request.body())
     job = await nugen.client.alignments.create(
-        name=order["name"], base_model=order["base_model"], document_ids=order["document_ids"]
+        name=order.name, base_model=order.base_model, document_ids=order.document_ids
     )
     kept.add(job)
     return JSONResponse(facts(job), 201)

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 class Site(Protocol):
     async def get(self, path: str) -> tuple[int, bytes]: ...
-    async def post(self, order: dict[str, Any]) -> tuple[int, dict[str, Any]]: ...
+    async def post(self, order: Any) -> tuple[int, dict[str, Any]]: ...
     def stream(self, last: str = "") -> AbstractAsyncContextManager[AsyncGenerator[bytes]]: ...
 
 
@@ -44,7 +44,7 @@ class OverAsgi:
         exchange = await asgi.ask(self.app, self.state, "GET", path)
         return exchange.status, await exchange.read()
 
-    async def post(self, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    async def post(self, order: Any) -> tuple[int, dict[str, Any]]:
         body = json.dumps(order).encode()
         exchange = await asgi.ask(self.app, self.state, "POST", "/jobs", body=body, headers=JSON)
         return exchange.status, json.loads(await exchange.read())
@@ -67,7 +67,7 @@ class OverLoopback:
         async with self.session.get(path) as answer:
             return answer.status, await answer.read()
 
-    async def post(self, order: dict[str, Any]) -> tuple[int, dict[str, Any]]:
+    async def post(self, order: Any) -> tuple[int, dict[str, Any]]:
         async with self.session.post("/jobs", json=order) as answer:
             return answer.status, await answer.json()
 
@@ -174,6 +174,10 @@ async def test_an_app_from_its_start_to_its_end(
             status, told = await site.post({**ORDER, "name": " "})
             assert (status, told["error"]) == (422, "InvalidRequestError")
             assert "name" in told["message"]
+
+            for wrong in ({"nam": "faq"}, {"seed": 1}, ["name"], {**ORDER, "document_ids": "d"}):
+                status, _ = await site.post(wrong)
+                assert status in {400, 422}, "a browser's mistake is no failure of the server"
 
             started = [await site.post({**ORDER, "name": f"job {i}"}) for i in range(3)]
             assert [status for status, _ in started] == [201] * 3
