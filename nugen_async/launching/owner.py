@@ -25,13 +25,20 @@ class Owner:
     started: str | None
     """When the process began, in its system's own words; None where that cannot be told."""
     nonce: str
+    namespace: str | None = None
+    """Where `pid` is that process's number, as Linux names it; None where that cannot be told."""
 
     @classmethod
     def here(cls) -> Self:
         """This process."""
         pid = os.getpid()
-        nonce = secrets.token_hex(4)
-        return cls(host=socket.gethostname(), pid=pid, started=_started(pid), nonce=nonce)
+        return cls(
+            host=socket.gethostname(),
+            pid=pid,
+            started=_started(pid),
+            nonce=secrets.token_hex(4),
+            namespace=_namespace(),
+        )
 
     def to_json(self) -> str:
         """As the journal keeps it."""
@@ -45,7 +52,7 @@ class Owner:
 
     def alive(self, beat: float, now: float) -> bool:
         """Whether it may still be writing; *beat* is its last sign of life, both by the wall clock."""
-        if self.host != socket.gethostname() or sys.platform == "win32":
+        if self._out_of_sight():
             return now - beat < _FRESH
         try:
             os.kill(self.pid, 0)
@@ -58,8 +65,22 @@ class Owner:
             return started == self.started
         return now - beat < _FRESH
 
+    def _out_of_sight(self) -> bool:
+        """Whether its number tells nothing here: of another host, or of another container on this one."""
+        if self.host != socket.gethostname() or sys.platform == "win32":
+            return True
+        here = _namespace()
+        return None not in (here, self.namespace) and here != self.namespace
+
     def __str__(self) -> str:
         return f"process {self.pid} on {self.host}"
+
+
+def _namespace() -> str | None:
+    try:
+        return str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        return None
 
 
 def _started(pid: int) -> str | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import os
 import signal
 import sqlite3
@@ -14,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from attrs import evolve
 
 from nugen_async import InvalidRequestError
 from nugen_async.journal import Journal, JournalError, JournalLockedError
@@ -107,6 +109,25 @@ def test_an_owner_elsewhere_is_alive_while_its_heart_beats() -> None:
     assert there.alive(beat=9_990, now=10_000)
     assert not there.alive(beat=9_000, now=10_000)
     assert Owner.from_json(here.to_json()) == here
+
+
+def test_an_owner_in_another_container_of_this_host_is_alive_while_its_heart_beats() -> None:
+    """Its number may be nobody's here, or somebody else's: its journal was taken from it."""
+    here = Owner.here()
+    for pid in (here.pid, 2**22 + 1):  # the second is more than Linux gives
+        there = evolve(here, pid=pid, started="long ago", namespace="pid:[1]")
+        assert there.alive(beat=9_990, now=10_000)
+        assert not there.alive(beat=9_000, now=10_000)
+
+
+def test_an_owner_of_an_earlier_version_is_read() -> None:
+    here = Owner.here()
+    told = json.loads(here.to_json())
+    del told["namespace"]
+
+    assert Owner.from_json(json.dumps(told)) == evolve(here, namespace=None)
+    assert evolve(here, namespace=None).alive(beat=0, now=10_000)
+    assert not evolve(here, namespace=None, started="long ago").alive(beat=10_000, now=10_000)
 
 
 async def test_who_lost_the_lease_writes_nothing_more(filled: Path) -> None:
