@@ -10,8 +10,8 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import AsyncGenerator, Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any, LiteralString, Self
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Any, LiteralString, Self, TypeVar
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -21,6 +21,8 @@ from .course import End, Progress, Record, retried
 from .file import JournalError
 from .ledger import Claims, Row, check_changed, check_once
 from .spec import Workflow, keys_of
+
+T = TypeVar("T")
 
 VERSION = 1
 _SCHEMA: LiteralString = """
@@ -50,6 +52,8 @@ WHERE per_second > 0
 RETURNING extract(epoch FROM next - clock_timestamp()) - 1 / per_second
 """
 _ROW: LiteralString = "SELECT key, position, spec, state, progress FROM nugen_workflows"
+_LOCK: LiteralString = "SELECT pg_try_advisory_lock(hashtextextended(%s, 0))"
+_UNLOCK: LiteralString = "SELECT pg_advisory_unlock(hashtextextended(%s, 0))"
 _FIRST_PAUSE, _LONGEST_PAUSE = 0.05, 2.0
 
 
@@ -187,16 +191,28 @@ class PostgresJournal:
     async def _held(self, key: str) -> AsyncGenerator[None]:
         async with self._claims(key):
             pause = _FIRST_PAUSE
-            while not (
-                await self._run("SELECT pg_try_advisory_lock(hashtextextended(%s, 0))", key)
-            )[0][0]:
+            while not await self._locked(key):
                 await asyncio.sleep(pause)
                 pause = min(_LONGEST_PAUSE, pause * 2)
             try:
                 yield
             finally:
-                if not self.broken:
-                    await self._run("SELECT pg_advisory_unlock(hashtextextended(%s, 0))", key)
+                await self._unlock(key)
+
+    async def _locked(self, key: str) -> bool:
+        """Whether *key* is this process's now. Who is cancelled while the server grants it gives it back."""
+        asked = asyncio.ensure_future(self._run(_LOCK, key))
+        try:
+            ((granted,),) = await _to_its_end(asked)
+        except asyncio.CancelledError:
+            if not asked.cancelled() and asked.exception() is None and asked.result() == [(True,)]:
+                await self._unlock(key)
+            raise
+        return bool(granted)
+
+    async def _unlock(self, key: str) -> None:
+        if not self.broken:
+            await _to_its_end(asyncio.ensure_future(self._run(_UNLOCK, key)))
 
     async def set_pace(self, creates_per_second: float | None) -> None:
         """Let all processes together create at most so many things a second; None for no limit."""
@@ -217,6 +233,17 @@ class PostgresJournal:
 
     def _lost(self, error: psycopg.Error) -> JournalError:
         return JournalError(path=_place(self._database), reason=_said(error))
+
+
+async def _to_its_end(work: asyncio.Future[T]) -> T:
+    """What *work* brings. Who is cancelled meanwhile is so when it is done."""
+    try:
+        return await asyncio.shield(work)
+    except asyncio.CancelledError:
+        while not work.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({work})
+        raise
 
 
 async def _settled(db: psycopg.AsyncConnection[Any], place: str) -> str:

@@ -84,6 +84,39 @@ async def test_one_process_at_a_time_holds_a_claim_and_a_dead_one_none(database:
     await two.aclose()
 
 
+async def test_a_claim_cancelled_while_it_is_granted_is_given_back(database: str) -> None:
+    """It stayed held as long as the process lived, and others waited for that workflow in vain."""
+    one, two = await PostgresJournal.open(database), await PostgresJournal.open(database)
+
+    async def hold(key: str) -> None:
+        async with one.claim(key):
+            await asyncio.Event().wait()
+
+    with psycopg.connect(database, autocommit=True) as server:
+
+        def granted() -> bool:
+            """Asked without the loop, which so does not read the answer meanwhile."""
+            held = server.execute(
+                "SELECT count(*) FROM pg_locks JOIN pg_database ON database = pg_database.oid"
+                " WHERE locktype = 'advisory' AND datname = current_database()"
+            )
+            return held.fetchone() == (1,)
+
+        for n in range(10):
+            holding = asyncio.create_task(hold(f"k{n}"))
+            while not granted():  # noqa: ASYNC110 # of another process there is no event
+                await asyncio.sleep(0)
+            for _ in range(1 + n % 3):
+                holding.cancel()
+                await asyncio.sleep(0)
+            with pytest.raises(asyncio.CancelledError):
+                await holding
+            async with asyncio.timeout(5), two.claim(f"k{n}"):
+                pass
+    await one.aclose()
+    await two.aclose()
+
+
 async def test_all_processes_share_one_pace(database: str) -> None:
     journals = [await PostgresJournal.open(database) for _ in range(3)]
     await journals[0].set_pace(20)
