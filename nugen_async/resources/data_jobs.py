@@ -208,15 +208,9 @@ class DataJobs(JobCollection[DataJob]):
         Raises `CreateOutcomeUnknownError` when the answer was lost: `get` tells whether they were added.
         """
         files = _checks.texts("file_ids", file_ids)
-        call = self._call(
-            "add_files",
-            DataJob,
-            ids={"id": job_id},
-            json={"file_ids": files, "method": _checks.optional_text("method", method)},
-            effect=Effect.CREATE,
-        )
+        fields = {"file_ids": files, "method": _checks.optional_text("method", method)}
         try:
-            return await self._send(call)
+            return await self._change("add_files", job_id, fields, Effect.CREATE)
         except CreateOutcomeUnknownError as lost:
             place = f"the files {', '.join(files)} in data job {job_id}"
             raise evolve(lost, kind="ingestion", look_for=place) from lost.__cause__
@@ -232,9 +226,7 @@ class DataJobs(JobCollection[DataJob]):
 
         Raises `CreateOutcomeUnknownError` when the answer was lost: look at the job before another try.
         """
-        return await self._send(
-            self._call("start", DataJob, ids={"id": job_id}, effect=Effect.CREATE)
-        )
+        return await self._change("start", job_id, None, Effect.CREATE)
 
     async def cancel(self, job_id: str) -> DataJob:
         """Stop a data job and the alignment job under it; one that is cancelled already is a success."""
@@ -265,9 +257,15 @@ class DataJobs(JobCollection[DataJob]):
         """Delete a data job."""
         await self._send(self._call("delete", NoneType, ids={"id": job_id}, effect=Effect.SETTLE))
 
-    async def _change(self, op: str, job_id: str, fields: Mapping[str, Any] | None) -> DataJob:
-        ids = {"id": job_id}
-        return await self._send(self._call(op, DataJob, ids=ids, json=fields, effect=Effect.SETTLE))
+    async def _change(
+        self,
+        op: str,
+        job_id: str,
+        fields: Mapping[str, Any] | None,
+        effect: Effect = Effect.SETTLE,
+    ) -> DataJob:
+        call = self._call(op, DataJob, ids={"id": job_id}, json=fields, effect=effect)
+        return await self._send(evolve(call, about=str(job_id)))
 
     def _look(self, job_id: str) -> Call[DataJob]:
         return self._asking("get", DataJob, job_id)

@@ -30,6 +30,12 @@ async def test_files_whose_adding_was_not_answered_are_not_added_twice() -> None
         assert len((await seekr.data_jobs.get(job.id)).ingestion_jobs) == 1
 
 
+async def test_what_is_answered_without_an_id_is_about_the_job_that_was_named() -> None:
+    async with canned({"status": "queued"}) as server, SeekrFlow("k", base_url=server.url) as seekr:
+        assert (await seekr.data_jobs.start("dj-1")).id == "dj-1"
+        assert (await seekr.data_jobs.add_files("dj-1", ["f"])).id == "dj-1"
+
+
 async def test_a_clone_can_be_given_a_name() -> None:
     async with Simulator(world=World()) as sim, SeekrFlow("k", base_url=sim.url) as seekr:
         job = await seekr.data_jobs.create(name="n", job_type="principle_files")
