@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from types import NoneType
 from typing import Any, ClassVar, Literal
@@ -27,6 +27,8 @@ _LARGEST_PAGE = 100
 _LONGEST_NAME = 255
 
 JobType = Literal["principle_files", "context_grounded_files", "context_grounded_vector_db"]
+Clearable = Literal["system_prompt", "instructions", "vector_database_id"]
+_CLEARABLE = ("system_prompt", "instructions", "vector_database_id")
 _JOB_TYPES = ("principle_files", "context_grounded_files", "context_grounded_vector_db")
 
 
@@ -190,15 +192,25 @@ class DataJobs(JobCollection[DataJob]):
         system_prompt: str | None = None,
         instructions: str | None = None,
         vector_database_id: str | None = None,
+        clear: Iterable[Clearable] = (),
     ) -> DataJob:
-        """Change what is given and leave the rest."""
+        """Change what is given, empty the fields named in `clear` (sent as null), and leave the rest.
+
+        Raises `InvalidRequestError` before sending, for a field that is both given and cleared as well.
+        """
         fields = {
             "name": None if name is None else _name(name),
-            "system_prompt": system_prompt,
-            "instructions": instructions,
-            "vector_database_id": vector_database_id,
+            "system_prompt": _checks.maybe_text("system_prompt", system_prompt),
+            "instructions": _checks.maybe_text("instructions", instructions),
+            "vector_database_id": _checks.optional_text("vector_database_id", vector_database_id),
         }
-        return await self._change("update", job_id, fields)
+        emptied = _checks.texts("clear", clear, at_least=0)
+        for each in emptied:
+            _checks.choice("clear", each, _CLEARABLE)
+            if fields[each] is not None:
+                raise InvalidRequestError(f"{each} is both given and cleared")
+        call = self._change("update", job_id, fields)
+        return await self._send(evolve(call, json={**call.json, **dict.fromkeys(emptied)}))
 
     async def add_files(
         self, job_id: str, file_ids: Sequence[str], *, method: str | None = None
@@ -210,28 +222,26 @@ class DataJobs(JobCollection[DataJob]):
         files = _checks.texts("file_ids", file_ids)
         fields = {"file_ids": files, "method": _checks.optional_text("method", method)}
         try:
-            return await self._change("add_files", job_id, fields, Effect.CREATE)
+            return await self._send(self._change("add_files", job_id, fields, Effect.CREATE))
         except CreateOutcomeUnknownError as lost:
             place = f"the files {', '.join(files)} in data job {job_id}"
             raise evolve(lost, kind="ingestion", look_for=place) from lost.__cause__
 
     async def remove_files(self, job_id: str, file_ids: Sequence[str]) -> DataJob:
         """Take files out."""
-        return await self._change(
-            "remove_files", job_id, {"file_ids": _checks.texts("file_ids", file_ids)}
-        )
+        fields = {"file_ids": _checks.texts("file_ids", file_ids)}
+        return await self._send(self._change("remove_files", job_id, fields))
 
     async def start(self, job_id: str) -> DataJob:
         """Start a data job that is ``ready_to_start``; from here on it costs money.
 
         Raises `CreateOutcomeUnknownError` when the answer was lost: look at the job before another try.
         """
-        return await self._change("start", job_id, None, Effect.CREATE)
+        return await self._send(self._change("start", job_id, effect=Effect.CREATE))
 
     async def cancel(self, job_id: str) -> DataJob:
         """Stop a data job and the alignment job under it; one that is cancelled already is a success."""
-        call = self._call("cancel", DataJob, ids={"id": job_id}, effect=Effect.SETTLE)
-        return await self._stopped(call)
+        return await self._stopped(self._change("cancel", job_id))
 
     async def clone(self, job_id: str, *, name: str | None = None) -> DataJob:
         """Make another with the same settings and files; its name is the server's choice unless given.
@@ -257,15 +267,15 @@ class DataJobs(JobCollection[DataJob]):
         """Delete a data job."""
         await self._send(self._call("delete", NoneType, ids={"id": job_id}, effect=Effect.SETTLE))
 
-    async def _change(
+    def _change(
         self,
         op: str,
         job_id: str,
-        fields: Mapping[str, Any] | None,
+        fields: Mapping[str, Any] | None = None,
         effect: Effect = Effect.SETTLE,
-    ) -> DataJob:
+    ) -> Call[DataJob]:
         call = self._call(op, DataJob, ids={"id": job_id}, json=fields, effect=effect)
-        return await self._send(evolve(call, about=str(job_id)))
+        return evolve(call, about=str(job_id))
 
     def _look(self, job_id: str) -> Call[DataJob]:
         return self._asking("get", DataJob, job_id)

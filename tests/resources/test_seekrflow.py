@@ -36,6 +36,25 @@ async def test_what_is_answered_without_an_id_is_about_the_job_that_was_named() 
         assert (await seekr.data_jobs.add_files("dj-1", ["f"])).id == "dj-1"
 
 
+async def test_a_field_of_a_data_job_can_be_emptied() -> None:
+    async with Simulator(world=World()) as sim, SeekrFlow("k", base_url=sim.url) as seekr:
+        job = await seekr.data_jobs.create(
+            name="n",
+            job_type="context_grounded_vector_db",
+            system_prompt="s",
+            vector_database_id="v",
+        )
+        changed = await seekr.data_jobs.update(
+            job.id, system_prompt="t", clear=["vector_database_id"]
+        )
+        assert (changed.system_prompt, changed.vector_database_id) == ("t", None)
+        with pytest.raises(InvalidRequestError, match="both given and cleared"):
+            await seekr.data_jobs.update(job.id, instructions="i", clear=["instructions"])
+        with pytest.raises(InvalidRequestError, match="clear must be one of"):
+            await seekr.data_jobs.update(job.id, clear=["name"])  # type: ignore[list-item]
+        assert (await seekr.data_jobs.get(job.id)).name == "n"
+
+
 async def test_a_clone_can_be_given_a_name() -> None:
     async with Simulator(world=World()) as sim, SeekrFlow("k", base_url=sim.url) as seekr:
         job = await seekr.data_jobs.create(name="n", job_type="principle_files")

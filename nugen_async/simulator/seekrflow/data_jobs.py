@@ -84,7 +84,7 @@ def get(book: Book, ask: Ask) -> Answer:
 
 
 def update(book: Book, ask: Ask) -> Answer:
-    """Change what is given."""
+    """Change what is given; null empties a field, and leaves the name."""
     job = _find(book, ask)
     body = checked(
         ask,
@@ -93,8 +93,10 @@ def update(book: Book, ask: Ask) -> Answer:
         Field("vector_database_id", text),
         Field("instructions", text),
     )
-    for key in ("name", "system_prompt", "vector_database_id", "instructions"):
-        if body.get(key) is not None:
+    if body.get("name") is not None:
+        job.name = _named(body["name"])
+    for key in ("system_prompt", "vector_database_id", "instructions"):
+        if key in body:
             setattr(job, key, body[key])
     job.updated = ask.now
     return Answer(data=_detail(book, job, ask.now))
