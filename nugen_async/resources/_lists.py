@@ -31,6 +31,8 @@ class Listing(Generic[R]):
     _limit: int | None = field(default=None, alias="limit")
     """Rows a page; None where the route does not page."""
     _offset: int = field(default=0, alias="offset")
+    _sure: bool = field(default=True, alias="sure")
+    """Whether the server is known to give so many rows a page; else a short page need not be the last."""
 
     def __await__(self) -> Generator[Any, None, Page[R]]:
         return self.page().__await__()
@@ -61,9 +63,16 @@ class Listing(Generic[R]):
             known.update(map(_id, fresh))
             if fresh:
                 yield evolve(page, items=fresh)
-            if self._limit is None or _last(page, end, self._limit, fresh=bool(fresh)):
+            if self._limit is None or self._ends(page, end, self._limit, fresh=bool(fresh)):
                 return
             page, end = await self._following(end, self._limit, known)
+
+    def _ends(self, page: Page[R], end: int, size: int, *, fresh: bool) -> bool:
+        """Whether *page*, with *fresh* rows or none, is the last one."""
+        if page.total is not None and fresh:
+            return end >= page.total
+        short = _sent(page) < min(size, page.limit or size)
+        return short and (self._sure or not fresh)
 
     async def _following(self, end: int, size: int, known: set[str]) -> tuple[Page[R], int]:
         """The page that goes on where the *known* rows end, and the number of the row after it."""
@@ -84,10 +93,3 @@ def _id(row: Any) -> str:
 def _sent(page: Page[Any]) -> int:
     """How many rows the server sent, readable or not."""
     return max((len(v) for v in page.raw.values() if isinstance(v, list)), default=0)
-
-
-def _last(page: Page[Any], end: int, size: int, *, fresh: bool) -> bool:
-    short = _sent(page) < min(size, page.limit or size)
-    if page.total is None or not fresh:
-        return short
-    return end >= page.total

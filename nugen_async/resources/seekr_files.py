@@ -27,7 +27,8 @@ from ._uploads import (
 
 _BASE = "/v1/flow/files"
 _LARGEST = 4 * 1024 * MEGABYTE
-_LARGEST_PAGE = 100
+_USUAL_PAGE = 100
+"""The largest page of the service's other lists; for files no page of its docs tells one."""
 
 Purpose: TypeAlias = str
 """What a file is for: ``fine-tune``, ``alignment``, ``reinforcement-fine-tune``, or another word."""
@@ -104,11 +105,14 @@ class Files(Collection):
         purpose: Purpose | None = None,
         sort_by: str | None = None,
         sort_order: Literal["asc", "desc"] | None = None,
-        limit: int = _LARGEST_PAGE,
+        limit: int = _USUAL_PAGE,
         offset: int = 0,
     ) -> Listing[File]:
-        """List files, `limit` a page (1 to 100); await it for one page, or iterate over all."""
-        size = _checks.whole("limit", limit, at_most=_LARGEST_PAGE) or _LARGEST_PAGE
+        """List files, `limit` a page; await it for one page, or iterate over all.
+
+        The largest `limit` is the server's choice: an iteration goes on where pages are shorter than asked.
+        """
+        size = _checks.whole("limit", limit) or _USUAL_PAGE
         first = _checks.whole("offset", offset, at_least=0) or 0
         filters = {"purpose": purpose, "sort_by": sort_by, "sort_order": sort_order}
         return Listing(
@@ -117,6 +121,7 @@ class Files(Collection):
             ),
             limit=size,
             offset=first,
+            sure=size <= _USUAL_PAGE,
         )
 
     async def get(self, file_id: str) -> File:

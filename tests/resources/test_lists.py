@@ -43,8 +43,9 @@ class Shelf:
             raw={"rows": rows},
         )
 
-    async def all(self, limit: int, offset: int = 0) -> list[str]:
-        return [row.id async for row in Listing(self.page, limit=limit, offset=offset)]
+    async def all(self, limit: int, offset: int = 0, *, sure: bool = True) -> list[str]:
+        listing = Listing(self.page, limit=limit, offset=offset, sure=sure)
+        return [row.id async for row in listing]
 
 
 @pytest.mark.parametrize("total", [True, False])
@@ -70,6 +71,12 @@ async def test_an_offset_starts_further_on() -> None:
 async def test_a_server_that_caps_the_page_is_followed() -> None:
     shelf = Shelf(25, cap=10)
     assert await shelf.all(100) == shelf.rows
+
+
+@pytest.mark.parametrize("size", [0, 1, 10, 11, 25])
+async def test_a_server_that_caps_the_page_and_does_not_say_so_is_followed(size: int) -> None:
+    shelf = Shelf(size, total=False, cap=10)
+    assert await shelf.all(100, sure=False) == shelf.rows
 
 
 async def test_rows_put_in_front_do_not_repeat_others() -> None:

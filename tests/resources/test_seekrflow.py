@@ -10,6 +10,7 @@ from nugen_async import (
     CreateOutcomeUnknownError,
     InvalidRequestError,
     SeekrFlow,
+    Upload,
 )
 from nugen_async.simulator import Drop, Fault, Simulator, World
 
@@ -53,6 +54,16 @@ async def test_a_field_of_a_data_job_can_be_emptied() -> None:
         with pytest.raises(InvalidRequestError, match="clear must be one of"):
             await seekr.data_jobs.update(job.id, clear=["name"])  # type: ignore[list-item]
         assert (await seekr.data_jobs.get(job.id)).name == "n"
+
+
+async def test_a_page_of_files_may_be_as_long_as_the_server_makes_it() -> None:
+    async with (
+        Simulator(world=World()) as sim,
+        SeekrFlow("k", base_url=sim.url) as seekr,
+    ):
+        await seekr.files.upload_many([Upload("a.md", b"x")] * 120, purpose="alignment")
+        assert len(await seekr.files.list(limit=500)) == 120
+        assert len([file async for file in seekr.files.list(limit=500)]) == 120
 
 
 async def test_a_clone_can_be_given_a_name() -> None:
