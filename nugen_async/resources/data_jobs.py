@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from types import NoneType
 from typing import Any, ClassVar, Literal
@@ -17,6 +17,7 @@ from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Route, Routes
 from ..errors import CreateOutcomeUnknownError, InvalidRequestError
 from . import _checks
+from ._files_told import rows, told
 from ._lifecycle import Lifecycle
 from ._lists import Listing
 from ._nouns import JobCollection
@@ -30,6 +31,11 @@ JobType = Literal["principle_files", "context_grounded_files", "context_grounded
 Clearable = Literal["system_prompt", "instructions", "vector_database_id"]
 _CLEARABLE = ("system_prompt", "instructions", "vector_database_id")
 _JOB_TYPES = ("principle_files", "context_grounded_files", "context_grounded_vector_db")
+_HINTS = {
+    "needs_review": "its files or system prompt need a review: change them with update(),"
+    " add_files() or remove_files()",
+    "ready_to_start": "start it with data_jobs.start()",
+}
 
 
 @frozen(kw_only=True)
@@ -82,14 +88,19 @@ class DataJob(Job):
 
     @property
     def reason(self) -> str:
-        """Why it failed, or what it waits for."""
-        if self.status_message:
-            return self.status_message
-        return {
-            "needs_review": "its files or system prompt need a review: change them with update(),"
-            " add_files() or remove_files()",
-            "ready_to_start": "start it with data_jobs.start()",
-        }.get(self.status.strip().lower(), "")
+        """Why it failed, or what it waits for; of a review, what is wrong with which file."""
+        word = self.status.strip().lower()
+        files = told(self._records()) if word == "needs_review" else ""
+        return "; ".join(filter(None, (self.status_message, files))) or _HINTS.get(word, "")
+
+    def _records(self) -> Iterator[Mapping[str, Any]]:
+        """What is told of the files that are in it now, in its ingestions and in itself."""
+        present = [each.get("file_id") for each in self.files]
+        for ingestion in self.ingestion_jobs:
+            for record in rows(ingestion.get("records")):
+                if record.get("alignment_file_id") in (None, *present):
+                    yield record
+        yield from self.files
 
     @property
     def created(self) -> datetime | None:

@@ -10,9 +10,11 @@ from attrs import field, frozen
 
 from .._core.codec import seen_as
 from .._core.page import Page
+from .._core.schedule import Phase
 from .._core.tolerance import ErrorText
 from .._core.wire import Call, Effect, Route, Routes
 from . import _checks
+from ._files_told import told
 from ._lifecycle import Lifecycle
 from ._lists import Listing
 from ._nouns import JobCollection
@@ -30,7 +32,7 @@ class IngestionJob(Job):
         ready=frozenset({"completed"}),
         moving=frozenset({"pending", "queued", "running"}),
     )
-    fleeting: ClassVar = frozenset({"status", "error_message"})
+    fleeting: ClassVar = frozenset({"status", "error_message", "file_records"})
 
     id: str
     status: str = field(default="", metadata=seen_as(required=True))
@@ -40,12 +42,15 @@ class IngestionJob(Job):
     method: str | None = None
     files: tuple[str, ...] = ()
     output_files: tuple[Any, ...] = ()
+    file_records: tuple[Mapping[str, Any], ...] = ()
+    """What became of each file, as it came."""
     error_message: ErrorText | None = field(default=None, metadata=seen_as("error"))
 
     @property
     def reason(self) -> str:
-        """Why it failed."""
-        return self.error_message or ""
+        """Why it failed: what is said of the whole, and of each file that could not be read."""
+        files = told(self.file_records) if self.phase is Phase.FAILED else ""
+        return "; ".join(filter(None, (self.error_message, files)))
 
     @property
     def created(self) -> datetime | None:

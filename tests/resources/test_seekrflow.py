@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from attrs import evolve
 
@@ -9,9 +11,13 @@ from nugen_async import (
     APIConnectionError,
     CreateOutcomeUnknownError,
     InvalidRequestError,
+    JobFailedError,
+    JobParkedError,
     SeekrFlow,
     Upload,
 )
+from nugen_async._core.codec import structure
+from nugen_async.resources.data_jobs import DataJob
 from nugen_async.simulator import Drop, Fault, Simulator, World
 
 from .canned import canned
@@ -75,6 +81,60 @@ async def test_a_clone_can_be_given_a_name() -> None:
         assert unnamed.origin_data_job_id == job.id
         with pytest.raises(InvalidRequestError):
             await seekr.data_jobs.clone(job.id, name="n" * 256)
+
+
+async def test_what_is_wrong_with_which_file_is_told() -> None:
+    world = World(failures={"ingestion": 1.0})
+    async with Simulator(world=world) as sim, SeekrFlow("k", base_url=sim.url) as seekr:
+        file = await seekr.files.upload(Upload("a.pdf", b"x"), purpose="alignment")
+        ingestion = await seekr.ingestion.create([file.id])
+        with pytest.raises(JobFailedError, match=r"'failed': a\.pdf: .+ \(Save the file anew"):
+            await ingestion.wait_until_ready()
+        job = await seekr.data_jobs.create(name="n", job_type="principle_files")
+        assert "add_files()" in job.reason
+        await seekr.data_jobs.add_files(job.id, [file.id])
+        with pytest.raises(JobParkedError, match=r"you: a\.pdf: .+ \(Save the file anew"):
+            await job.wait_until_ready()
+        changed = await seekr.data_jobs.remove_files(job.id, [file.id])
+        assert "a.pdf" not in changed.reason
+
+
+REVIEW = {"status": "needs_review", "files": [{"file_id": "f", "name": "a.pdf"}]}
+FIX = {"file_id": "f", "name": "a.pdf", "suggested_fix": "unlock it"}
+RECORD = {"filename": "a.pdf", "alignment_file_id": "f", "error_message": "locked"}
+REASONS: list[tuple[dict[str, Any], str]] = [
+    ({"status": "needs_review", "files": [FIX]}, "a.pdf: unlock it"),
+    ({**REVIEW, "ingestion_jobs": [{"records": [RECORD]}]}, "a.pdf: locked"),
+    (
+        {**REVIEW, "files": [FIX], "ingestion_jobs": [{"records": [RECORD]}]},
+        "a.pdf: locked (unlock it)",
+    ),
+    (
+        {**REVIEW, "error": "look", "ingestion_jobs": [{"records": [RECORD, RECORD, 1]}]},
+        "look; a.pdf: locked",
+    ),
+    ({**REVIEW, "files": [{"file_id": "f", "suggested_fix": "unlock it"}]}, "f: unlock it"),
+    ({"status": "ready_to_start", "files": [FIX]}, "start it with data_jobs.start()"),
+]
+SILENT: list[Any] = [
+    [{"records": [{**RECORD, "alignment_file_id": "removed"}]}],
+    [{"records": [{**RECORD, "deleted": True}]}],
+    [{"records": [{**RECORD, "error_message": {"code": 1}}]}],
+    [{"records": [{**RECORD, "alignment_file_id": ["odd"]}]}],
+    [{"records": "none"}],
+    [{}],
+]
+
+
+@pytest.mark.parametrize(("body", "reason"), REASONS)
+def test_a_data_job_says_what_it_waits_for(body: dict[str, Any], reason: str) -> None:
+    assert structure({"id": "dj-1", **body}, DataJob).reason == reason
+
+
+@pytest.mark.parametrize("ingestions", SILENT)
+def test_a_data_job_that_tells_of_no_file_says_what_can_be_done(ingestions: Any) -> None:
+    job = structure({"id": "dj-1", **REVIEW, "ingestion_jobs": ingestions}, DataJob)
+    assert job.reason.startswith("its files or system prompt need a review")
 
 
 async def test_a_file_may_be_larger_than_any_other_answer() -> None:

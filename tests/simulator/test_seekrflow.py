@@ -83,7 +83,9 @@ def test_a_data_job_parks_twice_and_then_mirrors_its_alignment(seekr: Make, uplo
     call.now += 900
     detail = call.ok(f"GET {here}")
     assert (detail["status"], detail["alignment_job"]["status"]) == ("completed", "completed")
-    assert [each["event"] for each in detail["timeline"]] == ["created", "files_added", "started"]
+    events = [each["event_type"] for each in detail["timeline"]]
+    assert events == ["created", "files_added", "started"]
+    assert [(each["file_id"], each["name"]) for each in detail["files"]] == [(file, "a.md")]
     assert call(f"POST {here}/cancel")[0] == 400
 
     assert call(f"POST {here}/clone")[0] == 422
@@ -108,7 +110,10 @@ def test_a_file_that_cannot_be_read_parks_the_data_job(seekr: Make) -> None:
     call.now = 100
     detail = call.ok(f"GET {FLOW}/data-jobs/{job}")
     assert detail["status"] == "needs_review"
-    assert detail["ingestion_jobs"][0]["error_message"]
+    (record,) = detail["ingestion_jobs"][0]["records"]
+    assert (record["alignment_file_id"], record["status"]) == ("f", "failed")
+    assert record["error_message"]
+    assert detail["files"][0]["suggested_fix"] == record["suggested_fix"]
     call.ok(f"POST {FLOW}/data-jobs/{job}/remove-files", {"file_ids": ["f"]})
     call.ok(f"POST {FLOW}/data-jobs/{job}/cancel")
 

@@ -11,7 +11,7 @@ from typing import Any
 from ..book import Book
 from ..checks import Field, array, checked, one_of, query_number, required, text
 from ..exchange import Answer, Ask, Refused, found
-from ..records import DataJob
+from ..records import DataJob, Ingestion
 from . import files, training_pairs
 from ._form import flow, moment, word
 
@@ -19,6 +19,8 @@ _TYPES = ("principle_files", "context_grounded_files", "context_grounded_vector_
 _SORTS = {"name": "name", "created_at": "created", "job_type": "job_type"}
 _FROZEN = frozenset({"pending", "queued", "running", "completed", "failed", "cancelled", "stopped"})
 _LONGEST_NAME = 255
+_OF_RECORDS = ("record_id", "status", "created_at", "suggested_fix")
+"""What a data job repeats of the newest record of each file."""
 
 
 def create(book: Book, ask: Ask) -> Answer:
@@ -218,13 +220,47 @@ def _row(book: Book, job: DataJob, now: float) -> dict[str, Any]:
 def _detail(book: Book, job: DataJob, now: float) -> dict[str, Any]:
     pairs = None if job.alignment_id is None else book.training_pairs[job.alignment_id]
     return _row(book, job, now) | {
-        "ingestion_jobs": [
-            files.ingestion_row(book, book.ingestions[each], now) for each in job.ingestions
-        ],
+        "ingestion_jobs": [_ingestion(book, book.ingestions[each], now) for each in job.ingestions],
         "alignment_job": None if pairs is None else training_pairs.row(book, pairs, now),
-        "files": [{"id": each} for each in job.files],
+        "files": _files(book, job, now),
         "fine_tuning_job_ids": [],
-        "timeline": [{"at": moment(book, at), "event": event} for at, event in job.timeline],
+        "timeline": [_event(book, at, event) for at, event in job.timeline],
+    }
+
+
+def _ingestion(book: Book, job: Ingestion, now: float) -> dict[str, Any]:
+    return {
+        "id": job.id,
+        "status": word(job, now),
+        "created_at": moment(book, job.created),
+        "updated_at": moment(book, min(now, job.end)),
+        "file_ids": job.files,
+        "records": files.file_records(book, job, now),
+    }
+
+
+def _files(book: Book, job: DataJob, now: float) -> list[dict[str, Any]]:
+    records = {
+        record["alignment_file_id"]: record
+        for each in job.ingestions
+        for record in files.file_records(book, book.ingestions[each], now)
+    }
+    return [
+        {
+            "file_id": each,
+            "name": files.filename(book, each),
+            **{key: records.get(each, {}).get(key) for key in _OF_RECORDS},
+        }
+        for each in job.files
+    ]
+
+
+def _event(book: Book, at: float, event: str) -> dict[str, Any]:
+    return {
+        "timestamp": moment(book, at),
+        "event_type": event,
+        "message": f"Data job: {event.replace('_', ' ')}",
+        "metadata": {},
     }
 
 

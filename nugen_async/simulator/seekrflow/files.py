@@ -16,6 +16,7 @@ _SUFFIXES = frozenset(
 )
 _LARGEST = 4 * 1024**3
 _SHOWN = 4096
+_FIX = "Save the file anew, without a password, and add it again."
 
 
 def upload(book: Book, ask: Ask) -> Answer:
@@ -95,7 +96,7 @@ def delete(book: Book, ask: Ask) -> Answer:
     """Forget a file."""
     file = _find(book, ask)
     del book.files[file.id]
-    return Answer(data={"id": file.id, "deleted": True})
+    return Answer(data={"id": file.id, "object": "file", "deleted": True})
 
 
 def validate(book: Book, ask: Ask) -> Answer:  # noqa: ARG001
@@ -113,7 +114,7 @@ def validate(book: Book, ask: Ask) -> Answer:  # noqa: ARG001
         errors.append(f"Unsupported suffix: {body['suffix']}")
     if int(float(body["size"])) > _LARGEST:
         errors.append("File exceeds the limit of 4 GB")
-    return Answer(data={"is_valid": not errors, "errors": errors})
+    return Answer(data={"is_valid": not errors, "errors": "; ".join(errors) or None})
 
 
 def ingest(book: Book, ask: Ask) -> Answer:
@@ -156,11 +157,36 @@ def ingestion_row(book: Book, job: Ingestion, now: float) -> dict[str, Any]:
         "id": job.id,
         "created_at": moment(book, job.created),
         "status": word(job, now),
-        "method": job.method,
-        "files": job.files,
         "output_files": job.files if job.phase(now) == "ready" else [],
-        "error_message": job.error if job.phase(now) == "failed" else None,
+        "file_records": file_records(book, job, now),
     }
+
+
+def file_records(book: Book, job: Ingestion, now: float) -> list[dict[str, Any]]:
+    """What became of each file of an ingestion; one that fails could read none of them."""
+    failed, over = job.phase(now) == "failed", job.over(now)
+    return [
+        {
+            "record_id": f"{job.id}-{number}",
+            "ingestion_job_id": job.id,
+            "alignment_file_id": each,
+            "filename": filename(book, each),
+            "method": job.method,
+            "status": word(job, now),
+            "error_message": job.error if failed else None,
+            "suggested_fix": _FIX if failed else None,
+            "deleted": False,
+            "created_at": moment(book, job.created),
+            "completed_at": moment(book, job.end) if over and not failed else None,
+            "failed_at": moment(book, job.end) if failed else None,
+        }
+        for number, each in enumerate(job.files)
+    ]
+
+
+def filename(book: Book, file: str) -> str:
+    """The name of a file; its id where the world takes ids on trust."""
+    return book.files[file].filename if file in book.files else file
 
 
 def _row(book: Book, file: SeekrFile) -> dict[str, Any]:
