@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 from ..errors import NotFoundError, NugenError, printable
 from .age import Seen, age_at
 from .logs import log
-from .outcome import Outcome, Stalled, TimedOut, Unreachable
+from .outcome import Ending, Stalled, TimedOut, Unreachable
 from .past import Past
 from .retry import Fate, fate
 from .rounds import Agenda
@@ -194,7 +194,7 @@ class Book(Generic[J]):
     @staticmethod
     def _end_early(
         subject: Subject[J], terms: Terms[J], hints: Hints, now: float
-    ) -> Outcome[J] | None:
+    ) -> Ending[J] | None:
         """The end of one wait, if its limit is reached while the job goes on."""
         if terms.once:
             return TimedOut(subject.snapshot, now - terms.started)
@@ -255,7 +255,7 @@ class Book(Generic[J]):
             self._warned.add(word)
             log.warning("%s: unknown status %r; taken as still running", self._kind.noun, word)
 
-    def _ended(self, subject: Subject[J], ends: Mapping[Terms[J], Outcome[J]]) -> None:
+    def _ended(self, subject: Subject[J], ends: Mapping[Terms[J], Ending[J]]) -> None:
         """Tell each whose wait is over, and forget it."""
         if ends:
             subject.part(ends)
@@ -263,7 +263,7 @@ class Book(Generic[J]):
                 self._end(terms, outcome)
 
     @staticmethod
-    def _end(terms: Terms[J], outcome: Outcome[J]) -> None:
+    def _end(terms: Terms[J], outcome: Ending[J]) -> None:
         terms.sink.ended(outcome)
         if terms.wait is not None:
             terms.wait.ended(outcome)

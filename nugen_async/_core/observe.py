@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 from ..errors import NugenError
-from .outcome import Outcome
+from .outcome import Ending
 from .wire import Call, Response
 
 Sent = Callable[[Response | NugenError | None], None]
@@ -26,7 +26,7 @@ class Wait(Protocol):
     def joined(self) -> None:
         """One more job is waited for."""
 
-    def ended(self, outcome: Outcome[Any]) -> None:
+    def ended(self, outcome: Ending[Any]) -> None:
         """The wait for one of the jobs is over."""
 
     def left(self) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeAlias, TypeVar, cast
 
 from attrs import frozen, has
 
@@ -30,11 +30,13 @@ class Snapshot(Protocol):
     def resume_token(self) -> str: ...  # the job's
 
 
-S_co = TypeVar("S_co", bound=Snapshot, covariant=True)
+S = TypeVar("S")
+S_co = TypeVar("S_co", covariant=True)
+"""A job. Its bound is left to `_told`: with one, pyright cannot make an `Outcome` of a job."""
 
 
 @frozen
-class Outcome(Generic[S_co]):
+class Ending(Generic[S_co]):
     """How the wait for one job ended; `job` is its last snapshot."""
 
     job: S_co
@@ -43,8 +45,12 @@ class Outcome(Generic[S_co]):
         """The error that `wait_until_ready` raises for this outcome; None for `Ready`."""
         return None
 
+    @property
+    def _told(self) -> Snapshot:
+        return cast("Snapshot", self.job)
+
     def _facts(self) -> dict[str, Any]:
-        job = self.job
+        job = self._told
         return {
             "job": job,
             "job_id": job.id,
@@ -71,22 +77,22 @@ class Outcome(Generic[S_co]):
 
 
 @frozen
-class Ready(Outcome[S_co]):
+class Ready(Ending[S_co]):
     """The job ended well."""
 
 
 @frozen
-class Failed(Outcome[S_co]):
+class Failed(Ending[S_co]):
     """The job ended, and not well; waiting again will not help."""
 
     @property
     def reason(self) -> str:
         """What the server said of it; may be empty."""
-        return self.job.reason
+        return self._told.reason
 
     def error(self) -> NugenError:
         """`JobFailedError`."""
-        return JobFailedError(reason=self.job.reason, **self._facts())
+        return JobFailedError(reason=self._told.reason, **self._facts())
 
 
 @frozen
@@ -95,20 +101,20 @@ class Cancelled(Failed[S_co]):
 
     def error(self) -> NugenError:
         """`JobCancelledError`."""
-        return JobCancelledError(reason=self.job.reason, **self._facts())
+        return JobCancelledError(reason=self._told.reason, **self._facts())
 
 
 @frozen
-class Parked(Outcome[S_co]):
+class Parked(Ending[S_co]):
     """The job waits for a person or a call of yours."""
 
     def error(self) -> NugenError:
         """`JobParkedError`."""
-        return JobParkedError(hint=self.job.reason, **self._facts())
+        return JobParkedError(hint=self._told.reason, **self._facts())
 
 
 @frozen
-class TimedOut(Outcome[S_co]):
+class TimedOut(Ending[S_co]):
     """The wait's own time was over after `waited` seconds; the job goes on.
 
     `last` is why the last look brought nothing, where it did not.
@@ -125,7 +131,7 @@ class TimedOut(Outcome[S_co]):
 
 
 @frozen
-class Stalled(Outcome[S_co]):
+class Stalled(Ending[S_co]):
     """Neither status nor progress moved for `still` seconds; the job may go on."""
 
     still: float
@@ -136,7 +142,7 @@ class Stalled(Outcome[S_co]):
 
 
 @frozen
-class Unreachable(Outcome[S_co]):
+class Unreachable(Ending[S_co]):
     """The job's state could not be learned: `last` is why. The job may go on."""
 
     last: NugenError
@@ -147,3 +153,11 @@ class Unreachable(Outcome[S_co]):
         error = JobUnreachableError(failures=self.failures, last=self.last, **self._facts())
         error.__cause__ = self.last
         return error
+
+
+Outcome: TypeAlias = (
+    Ready[S] | Failed[S] | Cancelled[S] | Parked[S] | TimedOut[S] | Stalled[S] | Unreachable[S]
+)
+"""How a wait can end: each has the last snapshot as `job`, its `error()` (None for `Ready`), and `unwrap()`,
+which returns the ready job or raises the error. A union, so that a type checker knows when all cases are met.
+"""

@@ -23,7 +23,7 @@ from .api import Api
 from .book import Book
 from .limits import check_timeout, margin
 from .looks import IN_FLIGHT, Looks
-from .outcome import Failed, Outcome, Parked, Ready
+from .outcome import Ending, Failed, Parked, Ready
 from .rounds import Agenda, Items, ListFacts, Pages, plan
 from .schedule import Schedule, as_schedule
 from .sinks import Changes, Notifier, OnUpdate, Outcomes
@@ -95,7 +95,7 @@ class Poller(Generic[J]):
         last: J | None = None
         try:
             self._enlist((job,), terms)
-            while not isinstance(news := await sink.get(), Outcome):
+            while not isinstance(news := await sink.get(), Ending):
                 last = news
                 yield news
         finally:

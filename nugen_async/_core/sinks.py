@@ -11,7 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from ..errors import NugenError
 from .logs import log
-from .outcome import Outcome, Snapshot
+from .outcome import Ending, Snapshot
 
 J = TypeVar("J", bound=Snapshot)
 U = TypeVar("U")
@@ -35,7 +35,7 @@ class Sink(Protocol[J_contra]):
     def changed(self, job: J_contra) -> None:
         """The job looks different from the last look."""
 
-    def ended(self, outcome: Outcome[J_contra]) -> None:
+    def ended(self, outcome: Ending[J_contra]) -> None:
         """The wait for one job is over."""
 
     def broken(self, error: NugenError) -> None:
@@ -162,7 +162,7 @@ class Outcomes(Feed[J]):
         if self.notifier is not None:
             self.notifier.tell(job)
 
-    def ended(self, outcome: Outcome[J]) -> None:
+    def ended(self, outcome: Ending[J]) -> None:
         """Queue the outcome."""
         self.put(outcome)
 
@@ -182,6 +182,6 @@ class Changes(Feed[J]):
         self._items.clear()
         self.put(job)
 
-    def ended(self, outcome: Outcome[J]) -> None:
+    def ended(self, outcome: Ending[J]) -> None:
         """Queue the end behind the last change."""
         self.put(outcome)

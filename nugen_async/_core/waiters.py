@@ -15,7 +15,7 @@ from .age import Seen
 from .delays import DelayFactory
 from .limits import Movement
 from .observe import Wait
-from .outcome import Cancelled, Failed, Outcome, Parked, Ready
+from .outcome import Cancelled, Ending, Failed, Parked, Ready
 from .page import Page
 from .schedule import Hints, Phase, Schedule, Watch
 from .sinks import Notifier, Sink
@@ -145,7 +145,7 @@ class Awaited(Terms[J]):
         notifier: Notifier[J] | None,
     ) -> None:
         super().__init__(policy, limits, key, now)
-        self.future: asyncio.Future[Outcome[J]] = asyncio.get_running_loop().create_future()
+        self.future: asyncio.Future[Ending[J]] = asyncio.get_running_loop().create_future()
         self.notifier = notifier
 
     @property
@@ -163,7 +163,7 @@ class Awaited(Terms[J]):
         if self.notifier is not None:
             self.notifier.tell(job)
 
-    def ended(self, outcome: Outcome[J]) -> None:
+    def ended(self, outcome: Ending[J]) -> None:
         """Wake the caller."""
         if not self.future.done():
             self.future.set_result(outcome)
@@ -282,7 +282,7 @@ def _few(these: tuple[T, ...]) -> T | tuple[T, ...]:
     return these[0] if len(these) == 1 else these
 
 
-_ENDS: dict[Phase, type[Outcome[Watched]]] = {
+_ENDS: dict[Phase, type[Ending[Watched]]] = {
     Phase.READY: Ready,
     Phase.FAILED: Failed,
     Phase.CANCELLED: Cancelled,
@@ -290,6 +290,6 @@ _ENDS: dict[Phase, type[Outcome[Watched]]] = {
 }
 
 
-def end_of(job: J) -> Outcome[J]:
+def end_of(job: J) -> Ending[J]:
     """The outcome that a job's own end, or its being parked, makes."""
     return _ENDS[job.phase](job)  # type: ignore[return-value] # the table's values are generic

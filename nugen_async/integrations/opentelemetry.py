@@ -37,7 +37,7 @@ from yarl import URL
 
 from .._core import observe
 from .._core.age import server_time
-from .._core.outcome import Outcome
+from .._core.outcome import Ending
 from .._core.wire import Call, Response
 from ..errors import APIStatusError, JobError, NugenError
 
@@ -170,7 +170,7 @@ class _Wait:
         self._seen += 1
         self._meters.waiters.add(1, self._about)
 
-    def ended(self, outcome: Outcome[Any]) -> None:
+    def ended(self, outcome: Ending[Any]) -> None:
         self._left -= 1
         self._meters.waiters.add(-1, self._about)
         kind = type(outcome).__name__.lower()

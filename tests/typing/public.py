@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, assert_type
+from typing import Any, assert_never, assert_type
 
 from nugen_async import (
     AlignedModel,
@@ -10,24 +10,32 @@ from nugen_async import (
     AlignmentMetrics,
     Alignments,
     Benchmark,
+    Cancelled,
     Deployment,
     Document,
     Evaluation,
     EvaluationResults,
+    Failed,
     FileSource,
     JobFailedError,
     Listing,
     Nugen,
+    NugenError,
     OnProgress,
     OnUnknown,
     OnUpdate,
     Outcome,
     Page,
+    Parked,
     Phase,
     RawResponse,
+    Ready,
     ScheduleLike,
     SeekrFlow,
+    Stalled,
+    TimedOut,
     TrainingPairsJob,
+    Unreachable,
 )
 
 
@@ -69,6 +77,13 @@ async def waiting(nugen: Nugen, jobs: list[Alignment]) -> None:
         assert_type(outcome, Outcome[Alignment])
         assert_type(outcome.job, Alignment)
         assert_type(outcome.unwrap(), Alignment)
+        match outcome:
+            case Ready():
+                assert_type(outcome, Ready[Alignment])
+            case Failed() | Cancelled() | Parked() | TimedOut() | Stalled() | Unreachable():
+                assert_type(outcome.error(), NugenError)
+            case _:
+                assert_never(outcome)
     async for snapshot in jobs[0].updates():
         assert_type(snapshot, Alignment)
     assert_type(nugen.alignments.handle("a"), Alignment)
