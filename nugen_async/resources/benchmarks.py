@@ -147,7 +147,8 @@ class Benchmarks(JobCollection[Benchmark]):
         """Upload ready questions, or a JSON file of them (upload-benchmark-file).
 
         A file holds an array of ``{question, answer}``, in either contract's names; what is sent has the
-        names of the contract in use. A benchmark that exists already by the server's word (409 with its
+        names of the contract in use. Unless every question has a number of its own, all are numbered
+        anew, from 1. A benchmark that exists already by the server's word (409 with its
         id) is returned as it is, unless *on_duplicate* is ``"raise"``.
 
         Raises `InvalidRequestError` before sending, `CreateOutcomeUnknownError` when the answer was lost.
@@ -215,7 +216,7 @@ def read_questions(path: str | os.PathLike[str]) -> list[Question]:
     except DecodeError as error:
         raise InvalidRequestError(f"{str(path)!r} is not JSON: {error}") from error
     if isinstance(held, dict):
-        held = held.get("questions", held)
+        held = next((held[key] for key in Question.rows if key in held), held)
     if not isinstance(held, list):
         raise InvalidRequestError(f"{str(path)!r} holds no array of questions")
     try:
@@ -228,7 +229,10 @@ def _questions(given: Iterable[QuestionLike]) -> list[Question]:
     rows = [_question(index, each) for index, each in enumerate(given)]
     if not rows:
         raise InvalidRequestError("there is no question to upload")
-    return rows
+    numbers = {row.question_num for row in rows}
+    if None not in numbers and len(numbers) == len(rows):
+        return rows
+    return [evolve(row, question_num=number) for number, row in enumerate(rows, 1)]
 
 
 def _question(index: int, given: QuestionLike) -> Question:
@@ -247,7 +251,7 @@ def _question(index: int, given: QuestionLike) -> Question:
         raise InvalidRequestError(f"question {index + 1} is no pair of question and answer")
     _checks.text(f"question {index + 1}", made.question)
     _checks.text(f"the answer to question {index + 1}", made.answer)
-    return evolve(made, question_num=made.question_num or index + 1)
+    return made
 
 
 def _parts(
