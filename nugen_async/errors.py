@@ -15,6 +15,8 @@ from attrs import Factory, define, field, fields, frozen
 _CONTROL = re.compile(
     r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
 )
+_SENTENCE = re.compile(r"\s*[^\s<{\[\ufffd][^\n<\ufffd]{0,200}\s*")
+"""One line of plain text: neither HTML nor JSON, nor anything that is no text."""
 _WORDS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 _LONGEST = 500
 
@@ -125,10 +127,10 @@ class APIStatusError(APIError):
 
     @property
     def told(self) -> str:
-        """`detail` as one line of text."""
+        """`detail` as one line of text; where there is none, a short body that is plain text."""
         match self.detail:
             case None:
-                return ""
+                return self.body.strip() if _SENTENCE.fullmatch(self.body) else ""
             case str():
                 return self.detail
             case tuple():

@@ -79,6 +79,23 @@ def test_an_error_says_what_happened_where_and_to_whom_to_turn() -> None:
     assert str(error) == "GET /x answered 422: body.name: field required (request r-7)"
 
 
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"upstream: maintenance until 10:00\n", ": upstream: maintenance until 10:00"),
+        (b"<html>nginx</html>", ""),
+        (b'{"code": ', ""),
+        (b"one line\nand another", ""),
+        (b"\xff\xfe\x00", ""),
+        (b"a" * 400, ""),
+    ],
+)
+def test_a_short_plain_text_is_shown_and_decides_nothing(body: bytes, said: str) -> None:
+    error = refused(404, body)
+    assert (error.detail, str(error)) == (None, f"GET /x answered 404{said}")
+    assert interpret.route_is_missing(error)
+
+
 def test_what_the_user_typed_is_not_in_the_error() -> None:
     body = b'{"detail": [{"loc": ["a"], "msg": "m", "type": "t", "input": "private", "ctx": {}}]}'
     error = refused(422, body)
