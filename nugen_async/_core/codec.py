@@ -9,6 +9,7 @@ forgiven is told in ``record.notes``. Only two things come out: a value of the d
 from __future__ import annotations
 
 import json
+import math
 import types
 from collections.abc import Generator, Iterator, Mapping
 from datetime import datetime
@@ -93,10 +94,28 @@ def dumps(value: Json) -> bytes:
     """*value* as JSON in UTF-8; an `InvalidRequestError` when JSON cannot say it."""
     try:
         if orjson is not None:
-            return orjson.dumps(value)
+            data = orjson.dumps(value)
+            if b"null" in data:
+                _check_finite(value)
+            return data
         return _encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequestError(f"the request cannot be sent as JSON: {error}") from None
+
+
+def _check_finite(value: Json) -> None:
+    """Raise for a number in *value* that is infinite or none at all; orjson makes a null of it."""
+    left: list[Json] = [value]
+    while left:
+        match left.pop():
+            case float() as number if not math.isfinite(number):
+                raise ValueError(f"{number} is no JSON value")
+            case dict() as told:
+                left += told.values()
+            case list() | tuple() as several:
+                left += several
+            case _:
+                pass
 
 
 def structure(payload: Json, into: type[T], about: str = "") -> T:

@@ -402,6 +402,9 @@ def test_both_parsers_say_the_same() -> None:
     assert dumps({"a": ["ä", None]}) == '{"a":["ä",null]}'.encode()
     with pytest.raises(InvalidRequestError):
         dumps({"a": object()})
+    for number in (float("nan"), float("inf")):
+        with pytest.raises(InvalidRequestError):
+            dumps({"a": None, "b": [{"c": number}]})
 
 
 def test_a_deep_body_is_read_or_refused_but_never_kills() -> None:
