@@ -15,7 +15,13 @@ from ..errors import APIConnectionError, APIStatusError, DecodeError, NugenError
 from .wire import Effect
 
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
-_REFUSED = frozenset({400, 401, 402, 403, 404, 405, 409, 410, 411, 413, 414, 415, 422, 431})
+_REFUSED = frozenset(
+    {400, 401, 402, 403, 404, 405, 407, 409, 410, 411, 412, 413, 414, 415, 417, 421}
+)
+_REFUSED |= {422, 423, 426, 428, 431, 451}
+"""By their definition nothing was done. Of 406, 408, 424, 425 and a server's own (499) that is not sure."""
+_SEE_OTHER = 303
+"""It was done, and its answer is elsewhere."""
 
 
 class Fate(enum.Enum):
@@ -42,7 +48,7 @@ def fate(error: NugenError) -> Fate:
             return Fate.NOT_STARTED
         case APIStatusError(status=status) if status in _REFUSED:
             return Fate.REFUSED
-        case APIStatusError(status=status) if 300 <= status < 400:  # noqa: PLR2004 # HTTP's redirects
+        case APIStatusError(status=status) if 300 <= status < 400 and status != _SEE_OTHER:  # noqa: PLR2004 # HTTP's redirects
             return Fate.REFUSED
         case APIStatusError() | DecodeError():
             return Fate.UNKNOWN

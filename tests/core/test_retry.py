@@ -28,6 +28,8 @@ TABLE = [
     (status(429), Fate.NOT_STARTED),
     (status(503, retry_after=3), Fate.NOT_STARTED),
     *((status(code), Fate.REFUSED) for code in (400, 401, 402, 403, 404, 405, 409, 413, 422, 307)),
+    *((status(code), Fate.REFUSED) for code in (407, 412, 417, 421, 423, 426, 428, 451, 302)),
+    *((status(code), Fate.UNKNOWN) for code in (408, 425)),
     (APIConnectionError(sent=True), Fate.UNKNOWN),
     (APITimeoutError(sent=True), Fate.UNKNOWN),
     *((status(code), Fate.UNKNOWN) for code in (500, 502, 503, 504)),
@@ -53,6 +55,12 @@ def test_a_create_is_sent_again_only_when_it_was_surely_not_taken(
 def test_a_read_is_sent_again_unless_it_was_refused(error: NugenError, what: Fate) -> None:
     again = Retry().pause(error, Effect.READ, tries=1) is not None
     assert again == (what is not Fate.REFUSED)
+
+
+@pytest.mark.parametrize("code", [303, 406, 418, 424, 499])
+def test_what_may_have_been_done_all_the_same_is_not_called_refused(code: int) -> None:
+    assert fate(status(code)) is Fate.UNKNOWN
+    assert Retry().pause(status(code), Effect.READ, tries=1) is None
 
 
 def test_pauses_double_up_to_the_cap_and_end_at_the_limit() -> None:
