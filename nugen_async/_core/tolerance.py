@@ -261,6 +261,14 @@ def reason(seen: Seen, _: Any = None) -> ErrorText:
     return ErrorText("; ".join(found))
 
 
+def error_text(told: Json) -> str:
+    """As `reason`, without notes; empty where nothing is told."""
+    try:
+        return reason(Seen(told)) if told else ""
+    except Impossible:
+        return ""
+
+
 def mapping(seen: Seen, _: Any = None) -> dict[str, Any]:
     """An open object, kept as it is."""
     value = scalar(seen)

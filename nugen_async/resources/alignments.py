@@ -14,7 +14,7 @@ from .._core.codec import seen_as, timestamp
 from .._core.page import Page
 from .._core.reconcile import OnUnknown, Wanted, carries
 from .._core.schedule import Hints
-from .._core.tolerance import ErrorText
+from .._core.tolerance import ErrorText, error_text
 from .._core.wire import Call, Effect, Route, Routes
 from . import _checks
 from ._lifecycle import Lifecycle
@@ -101,7 +101,7 @@ class Alignment(Job):
     @property
     def reason(self) -> str:
         """Why it failed, with the stages that did."""
-        stages = "; ".join(str(stage) for stage in self.stage_failures)
+        stages = "; ".join(map(_failed, self.stage_failures))
         return ": ".join(part for part in (self.error or "", stages) if part)
 
     @property
@@ -128,6 +128,15 @@ class Alignment(Job):
         end, seen = self._completion, seen or self.seen
         now = server_time(seen.date) if seen is not None else None
         return None if end is None or now is None else max(0.0, (end - now).total_seconds())
+
+
+def _failed(stage: Any) -> str:
+    """One stage that failed, in words: its name, and why."""
+    if not isinstance(stage, Mapping):
+        return str(stage)
+    name = next((str(stage[key]) for key in ("stage", "name") if stage.get(key)), "")
+    why = error_text({key: value for key, value in stage.items() if key not in {"stage", "name"}})
+    return ": ".join(part for part in (name, why) if part)
 
 
 @frozen(eq=False)

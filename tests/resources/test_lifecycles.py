@@ -127,6 +127,16 @@ def test_a_model_serves_only_when_deployed(body: dict[str, Any], serving: bool) 
 REASONS: list[tuple[type[Any], dict[str, Any], str]] = [
     (Alignment, {"error": "no room", "stage_failures": ["train", "eval"]}, "no room: train; eval"),
     (Alignment, {"stage_failures": "train"}, "train"),
+    (
+        Alignment,
+        {
+            "stage_failures": [
+                {"stage": "train", "error": {"message": "no memory"}},
+                {"name": "eval"},
+            ]
+        },
+        "train: no memory; eval",
+    ),
     (Alignment, {"error": {"message": "no room"}}, "no room"),
     (Deployment, {"result": {"error": "no room"}}, "no room"),
     (DataJob, {"status": "ready_to_start"}, "start it with data_jobs.start()"),
