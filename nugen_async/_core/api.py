@@ -284,12 +284,9 @@ def _changed(call: Call[T], payload: Json, error: DecodeError) -> T | None:
 
 
 def _means_none(call: Call[Any], error: APIStatusError) -> bool:
-    """Whether a 404 is the service's way to say that there are none."""
-    if not call.empty_on_404 or error.status != 404:  # noqa: PLR2004 # Not Found
-        return False
-    if error.detail is None and error.body.strip():
-        return False  # some proxy's page
-    return call.alternative is None or not interpret.route_is_missing(error)
+    """Whether a 404 is the service's way to say that there are none, and no proxy's or router's own."""
+    asked = call.empty_on_404 and error.status == 404  # noqa: PLR2004 # Not Found
+    return asked and not interpret.route_is_missing(error)
 
 
 def _means_gone(call: Call[Any], error: APIStatusError) -> bool:

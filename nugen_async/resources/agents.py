@@ -116,8 +116,12 @@ class Agents(Collection):
         temperature: float | None = None,
         instructions: str | None = None,
         demonstrations: Sequence[Mapping[str, Any]] | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Agent:
         """Make an agent (create-agent). The server's defaults: `max_tokens` 1000, `temperature` 0.7.
+
+        `extra` holds further fields of the body, as they are: the pages of two generations call the number
+        of tokens ``max_token``.
 
         Raises `InvalidRequestError` before sending; `BadRequestError` for a model that is not available.
         """
@@ -127,7 +131,8 @@ class Agents(Collection):
             "model": _checks.text("model", model),
             **_settings(max_tokens, temperature, instructions, demonstrations),
         }
-        return await self._send(self._call("create", Agent, json=fields, effect=Effect.CREATE))
+        body = _checks.merged(fields, extra or {})
+        return await self._send(self._call("create", Agent, json=body, effect=Effect.CREATE))
 
     def list(self, *, include_inactive: bool | None = None) -> Listing[Agent]:
         """List the agents (list-agents)."""
@@ -150,16 +155,18 @@ class Agents(Collection):
         temperature: float | None = None,
         instructions: str | None = None,
         demonstrations: Sequence[Mapping[str, Any]] | None = None,
+        extra: Mapping[str, Any] | None = None,
     ) -> Agent:
-        """Change what is given and leave the rest (update-agent)."""
+        """Change what is given and leave the rest (update-agent); `extra` as in `create`."""
         fields = {
             "agent_name": _checks.optional_text("agent_name", agent_name),
             "agent_description": _checks.maybe_text("agent_description", agent_description),
             "model": _checks.optional_text("model", model),
             **_settings(max_tokens, temperature, instructions, demonstrations),
         }
+        body = _checks.merged(fields, extra or {})
         return await self._send(
-            self._call("update", Agent, ids={"id": agent_id}, json=fields, effect=Effect.SETTLE)
+            self._call("update", Agent, ids={"id": agent_id}, json=body, effect=Effect.SETTLE)
         )
 
     async def run(

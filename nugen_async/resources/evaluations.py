@@ -203,7 +203,7 @@ class Evaluations(JobCollection[Evaluation]):
                 f"{_BASE}/create",
                 {"subject": "model_id", "baseline": "baseline_model_id", "name": "evaluation_name"},
             ),
-            only={"model_id_2": "documented", "name": "plural"},
+            only={"model_id_2": "documented", "judge_provider": "documented", "name": "plural"},
         ),
         "status": Routes(Route("GET", f"{_BASE}/{{id}}/status")),
         "get": Routes(Route("GET", f"{_BASE}/{{id}}/status"), Route("GET", f"{_BASE}/{{id}}")),
@@ -221,6 +221,7 @@ class Evaluations(JobCollection[Evaluation]):
         model_id_2: str | None = None,
         name: str | None = None,
         custom_metrics: Sequence[str] | Mapping[str, Any] | None = None,
+        judge_provider: str | None = None,
         on_unknown: Literal["raise", "reconcile"] = "raise",
     ) -> Evaluation:
         """Start to measure `model_id`, alone or in comparison with a `baseline` (create-evaluation).
@@ -232,6 +233,8 @@ class Evaluations(JobCollection[Evaluation]):
 
         `name` is what to call the evaluation (plural contract). `custom_metrics` is a list of names, as the
         page's example shows, or an object, as its schema says; it is sent as it is.
+        `judge_provider` is who judges (first generation: ``anthropic``, ``openai`` or ``nugen``); the later
+        documented schema has no field for it.
 
         When the answer is lost, `on_unknown="reconcile"` looks through the list and returns the one of
         these models, this benchmark and this name that is new; without a name of ours the match is only
@@ -248,6 +251,7 @@ class Evaluations(JobCollection[Evaluation]):
             "benchmark_id": _checks.text("benchmark_id", benchmark_id),
             "name": _checks.optional_text("name", name),
             "custom_metrics": _metrics(custom_metrics),
+            "judge_provider": _checks.optional_text("judge_provider", judge_provider),
         }
         call = self._call("create", Evaluation, json=fields, effect=Effect.CREATE)
         models = frozenset(filter(None, (model_id, baseline, model_id_2)))

@@ -28,7 +28,8 @@ Prompt: TypeAlias = str | Sequence[str] | Sequence[int] | Sequence[Sequence[int]
 _HEADERS = {"session_id": "X-Session-ID", "provider": "X-Provider"}
 _OF_A_CHUNK = frozenset({"choices", "usage", "confidence_score", "data"})
 _SHOWN = 500
-_COUNTS = ("max_tokens", "prompt_truncate_len", "top_k", "n", "dimensions")
+_COUNTS = {"max_tokens": 1, "prompt_truncate_len": 0, "top_k": 0, "n": 1, "dimensions": 1}
+"""The least of each; no page gives bounds, and some servers take a zero as "no limit"."""
 
 
 class CompletionOptions(TypedDict, total=False):
@@ -377,8 +378,8 @@ class Inference(Collection):
             )
         extra = left.pop("extra", None) or {}
         headers = {name: left.pop(key, None) for key, name in _HEADERS.items()}
-        for name in _COUNTS:
-            _checks.whole(name, left.get(name))
+        for name, least in _COUNTS.items():
+            _checks.whole(name, left.get(name), at_least=least)
         _checks.number("temperature", left.get("temperature"), 0, 2)
         return self._call(
             op,

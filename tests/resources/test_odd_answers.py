@@ -12,6 +12,7 @@ from nugen_async.errors import (
     BadRequestError,
     CreateOutcomeUnknownError,
     DecodeError,
+    InvalidRequestError,
     NotFoundError,
 )
 from nugen_async.resources.evaluations import Evaluations
@@ -114,8 +115,37 @@ async def test_a_change_may_be_answered_with_nothing(status: int) -> None:
     assert len(server.asked) == 2
 
 
+async def test_a_404_of_the_router_does_not_mean_none() -> None:
+    """The page's word for "none" is a sentence; this is what a wrong base URL brings."""
+    async with (
+        canned({"detail": "Not Found"}, status=404) as server,
+        Nugen("k", base_url=server.url) as nugen,
+    ):
+        with pytest.raises(NotFoundError):
+            await nugen.models.list_aligned()
+
+
 async def test_a_look_that_is_answered_with_nothing_is_made_again() -> None:
     async with canned(body=b"") as server, Nugen("k", base_url=server.url) as nugen:
         with pytest.raises(DecodeError):
             await nugen.models.get("model-1")
     assert len(server.asked) == 4
+
+
+async def test_what_some_generations_alone_take_can_be_sent() -> None:
+    async with canned({"id": "x"}) as server, Nugen("k", base_url=server.url) as nugen:
+        await nugen.evaluations.create(model_id="m", benchmark_id="b", judge_provider="openai")
+        agent = {"agent_name": "a", "agent_description": "d", "model": "m"}
+        await nugen.agents.create(**agent, extra={"max_token": 500})
+        await nugen.agents.update("a-1", extra={"max_token": 400})
+        ask: Any = {"model": "m", "messages": [{"role": "user", "content": "?"}]}
+        await nugen.inference.chat(**ask, top_k=0, prompt_truncate_len=0)
+    assert [asked.json for asked in server.asked] == [
+        {"model_id": "m", "benchmark_id": "b", "judge_provider": "openai"},
+        {**agent, "max_token": 500},
+        {"max_token": 400},
+        {**ask, "top_k": 0, "prompt_truncate_len": 0},
+    ]
+    async with Nugen("k", base_url=server.url, contract="plural") as nugen:
+        with pytest.raises(InvalidRequestError, match="judge_provider"):
+            await nugen.evaluations.create(model_id="m", benchmark_id="b", judge_provider="nugen")

@@ -61,7 +61,7 @@ def chat(book: Book, ask: Ask) -> Answer:
         required("model", text),
         required("messages", array(mapping, at_least=1)),
         Field("max_tokens", number(1, _MOST_TOKENS, whole=True)),
-        Field("prompt_truncate_len", number(1, _MOST_TOKENS, whole=True)),
+        Field("prompt_truncate_len", number(0, _MOST_TOKENS, whole=True)),
         Field("temperature", number(0, 2)),
         Field("stream", flag),
         Field("tools", array(mapping)),
