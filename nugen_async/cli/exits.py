@@ -6,6 +6,7 @@ import enum
 from collections.abc import Iterable
 
 from .. import errors
+from .._core.interpret import route_is_missing
 from ..batch import BatchStoppedError, WorkflowFailedError
 from ..journal import JournalError
 
@@ -84,6 +85,9 @@ _ADVICE: tuple[tuple[type[errors.NugenError], str], ...] = (
     (errors.DecodeError, "Try --contract plural, or report it with --debug."),
 )
 
+_OTHER_ROUTES = (
+    "Perhaps it has other routes: try --contract auto, and check the base URL and any id."
+)
 _LISTED = frozenset({"alignment", "evaluation", "benchmark", "document"})
 """What a command of the same name, in the plural, lists."""
 
@@ -99,6 +103,8 @@ def advice_for(error: errors.NugenError) -> str:
     """What to do about *error*, in a sentence; empty where the error itself says it."""
     if isinstance(error, errors.JobUnreachableError) and error.last is not None:
         return advice_for(error.last)
+    if isinstance(error, errors.APIStatusError) and route_is_missing(error):
+        return _OTHER_ROUTES
     if isinstance(error, errors.CreateOutcomeUnknownError) and error.kind in _LISTED:
         return f"To look: nugen-async {error.kind}s."
     return next((advice for kind, advice in _ADVICE if isinstance(error, kind)), "")

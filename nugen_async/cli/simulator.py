@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from typing import Annotated, Literal
 
 from cyclopts import Parameter
 from cyclopts.types import NonNegativeInt, PositiveFloat
 from cyclopts.validators import Number
 
+from ..errors import InvalidRequestError
 from ..simulator.__main__ import parser, serve
 from .common import TRY, Flag, command
 from .exits import Exit
@@ -85,5 +87,12 @@ async def simulator(
         "rate-limit": rate_limit,
     }
     given = [f"--{name}={value}" for name, value in chosen.items() if value is not None]
-    await serve(parser().parse_args([*given, *(["--trusting"] if trusting else [])]))
+    try:
+        await serve(parser().parse_args([*given, *(["--trusting"] if trusting else [])]))
+    except OSError as error:
+        if error.errno != errno.EADDRINUSE:
+            raise
+        raise InvalidRequestError(
+            f"port {port} is in use: give another one with --port, or --port 0 for any"
+        ) from None
     return Exit.OK

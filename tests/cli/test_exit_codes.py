@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -193,6 +195,26 @@ async def test_nothing_there(run: Run) -> None:
     assert "Check the id" in looked.err
     assert watched.code == 4
     assert watched.json[0]["exit"] == 4
+    assert watched.json[0]["job"]["phase"] is None, "nothing was seen of it"
+
+
+async def test_a_server_with_other_routes(run: Run, tmp_path: Path) -> None:
+    document = tmp_path / "contract.txt"
+    document.write_text("It ends when it ends.")
+    async with Simulator(world=World(contracts={"plural"})) as sim:
+        ran = await run("documents", "upload", str(document), on=sim)
+        found = await run("documents", "upload", str(document), "--contract", "auto", on=sim)
+    assert (ran.code, found.code) == (4, 0)
+    assert "try --contract auto, and check the base URL" in ran.err
+    assert "same account" not in ran.err
+
+
+async def test_a_port_that_is_in_use(run: Run) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ran = await run("simulator", "--port", str(port))
+    assert ran.code == 2
+    assert ran.err.startswith(f"Error: Port {port} is in use: give another one with --port")
 
 
 async def test_a_failed_job(run: Run) -> None:
