@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from attrs import define, evolve, field, frozen
+from attrs import define, field, frozen
 
 from ..client import Nugen
 from ..errors import (
@@ -24,7 +24,7 @@ from ..resources.alignments import Alignment
 from ..resources.benchmarks import Question, read_questions
 from .common import AT_ONCE, DEFAULTS, LOOK, Common, Files, Names, Waiting, command
 from .exits import Exit
-from .follow import follow, newest, started_or_ended, watch_command
+from .follow import follow, newest, started, waited, watch_command
 from .refs import ref_of
 from .screen import Column, percent, plural
 from .uploads import send
@@ -70,8 +70,9 @@ async def align(
 ) -> int:
     """Start one alignment; it costs money.
 
-    Files are uploaded and processed first, which --timeout limits as well. Without --wait it returns as soon
-    as the alignment is started.
+    Files are uploaded and processed first; --timeout limits that as well.
+
+    Without --wait it returns as soon as the alignment is started.
 
     Parameters
     ----------
@@ -111,7 +112,9 @@ async def align(
                 benchmark_id=preparation.benchmark,
                 description=description,
             )
-        return await started_or_ended(common, evolve(waiting, timeout=deadline.left), nugen, job)
+        if not waiting.wait:
+            return started(common, job)
+        return await waited(common, [(nugen, [job])], deadline.left, called={ref_of(job): name})
 
 
 async def _questions(benchmark: str | None) -> Sequence[Question] | None:

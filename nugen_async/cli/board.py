@@ -45,6 +45,8 @@ class Row:
 
     title: str
     began: float
+    ref: str = ""
+    """What the first line names besides the title, where that alone does not tell which job it is."""
     step: str = ""
     stage: str = ""
     status: str = ""
@@ -72,8 +74,9 @@ class Row:
         return f"{self.step} {self.stage}".strip()
 
     def news(self) -> bool:
-        """Whether a line is due: another stage or status, or a quarter further."""
-        told = (self.stage, self.status, int((self.progress or 0.0) / _STEP))
+        """Whether a line is due: another stage or status, or a quarter further on the way to the end."""
+        quarter = int((self.progress or 0.0) / _STEP) if self.end is None else self._told[2]
+        told = (self.stage, self.status, quarter)
         fresh, self._told = told != self._told, told
         return fresh
 
@@ -123,9 +126,9 @@ class Board:
 
     # -- what happens -----------------------------------------------------------------------------
 
-    def add(self, key: str, title: str) -> None:
+    def add(self, key: str, title: str, ref: str = "") -> None:
         """Begin a row; a second time with the same key changes nothing."""
-        self.rows.setdefault(key, Row(title, asyncio.get_running_loop().time()))
+        self.rows.setdefault(key, Row(title, asyncio.get_running_loop().time(), ref))
 
     def tell(
         self,
@@ -168,7 +171,8 @@ class Board:
                 self._summed = now
                 console.print(f"{now - self._began:6.1f} s  {self.summary()}")
         elif row.status and (row.news() or row.note):
-            parts = [f"{now - self._began:6.1f} s", row.title, row.where, printable(row.status)]
+            title, row.ref = f"{row.title} ({row.ref})" if row.ref else row.title, ""
+            parts = [f"{now - self._began:6.1f} s", title, row.where, printable(row.status)]
             if row.progress is not None and row.end is None:
                 parts.append(f"{row.progress:.0%}")
             parts.append(row.remaining(now))
@@ -179,7 +183,9 @@ class Board:
     def summary(self) -> str:
         """All rows in one line: how many where."""
         going = Counter(
-            row.stage or printable(row.status) for row in self.rows.values() if row.end is None
+            row.stage or printable(row.status) or "not seen yet"
+            for row in self.rows.values()
+            if row.end is None
         )
         parts = [f"{count} {what}" for what, count in going.items()]
         for end, word in (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -22,7 +22,7 @@ from ..resources.models import Deployment
 from .board import Board, End
 from .common import Common, Waiting
 from .exits import Exit, exit_for, overall, sentence_of
-from .refs import ref_of, titles
+from .refs import NOTHING, ref_of, titles
 from .screen import Column, Screen, plain, plural
 
 Client = Nugen | SeekrFlow
@@ -71,8 +71,9 @@ class Result:
 
 
 def job_json(job: Job) -> dict[str, Any]:
-    """A snapshot for scripts, with what its status means."""
-    return {**plain(job), "phase": job.phase.value, "reason": job.reason}
+    """A snapshot for scripts, with what its status means: nothing where no status was seen."""
+    phase = job.phase.value if job.status else None
+    return {**plain(job), "phase": phase, "reason": job.reason}
 
 
 def watch_command(refs: Iterable[str], base_url: str | None = None) -> str:
@@ -91,11 +92,13 @@ async def follow(
     base_url: str | None = None,
     on_result: Callable[[Result], None] | None = None,
     way_back: bool = True,
+    called: Mapping[str, str] = NOTHING,
 ) -> dict[str, Result]:
     """Wait for jobs of one or several clients; returns how each ended, in the order of their ends.
 
     The keys are the names that the jobs have now: a document may end under another id. Interrupted, it says
-    which jobs go on and how to watch them again, unless the caller knows a better *way_back*.
+    which jobs go on and how to watch them again, unless the caller knows a better *way_back*. *called* are
+    names that the jobs do not say themselves.
     """
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -121,8 +124,9 @@ async def follow(
 
     try:
         async with board.shown():
-            for (ref, (_, job)), title in zip(asked.items(), titles(asked), strict=True):
-                board.add(ref, title)
+            names = titles({ref: job for ref, (_, job) in asked.items()}, called)
+            for (ref, (_, job)), title in zip(asked.items(), names, strict=True):
+                board.add(ref, title, "" if title in (ref, job.id) else ref)
                 if job.status:
                     changed(ref, job)
             await asyncio.gather(*(watch(client, ref, job) for ref, (client, job) in asked.items()))
@@ -198,11 +202,12 @@ async def waited(
     *,
     told: bool = True,
     known: Sequence[Result] = (),
+    called: Mapping[str, str] = NOTHING,
 ) -> Exit:
     """Wait for jobs and show how they ended; returns the exit code for all of them.
 
     With *told* False only bad ends are shown, since something else will tell the good one. *known* are
-    ends that need no waiting.
+    ends that need no waiting; *called* as for `follow`.
     """
     screen = common.screen
 
@@ -212,7 +217,14 @@ async def waited(
 
     for result in known:
         ended(result)
-    ends = await follow(screen, groups, timeout=timeout, base_url=common.base_url, on_result=ended)
+    ends = await follow(
+        screen,
+        groups,
+        timeout=timeout,
+        base_url=common.base_url,
+        on_result=ended,
+        called=called,
+    )
     results = [*known, *ends.values()]
     shown = [result for result in results if told or result.error is not None]
     if not common.jsonl and shown:

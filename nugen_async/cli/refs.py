@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections import Counter
+from collections.abc import Mapping
+from types import MappingProxyType
 
-from ..errors import InvalidRequestError
+from ..errors import InvalidRequestError, printable
 from ..resources._records import Job
+from ..resources.benchmarks import Benchmark
+from ..resources.documents import Document
 
 SEEKR = "seekrflow"
 
@@ -26,6 +30,7 @@ _KINDS: dict[str, tuple[str, str]] = {
 
 _WORDS = {home: word for word, home in _KINDS.items()}
 _DEFAULT = "alignment"
+NOTHING: Mapping[str, str] = MappingProxyType({})
 _SPLIT = re.compile(r"([^/:]*)([/:])(.*)", re.DOTALL)
 
 
@@ -67,11 +72,33 @@ def ref_of(job: Job) -> str:
     return f"{word}/{told['id']}"
 
 
-def titles(refs: Iterable[str]) -> list[str]:
-    """*refs* for people who see them side by side: without the kind where all have the same."""
-    parts = [ref.partition("/") for ref in refs]
-    alike = len({kind for kind, _, _ in parts}) == 1
-    return [job_id if alike else f"{kind}/{job_id}" for kind, _, job_id in parts]
+def titles(jobs: Mapping[str, Job], called: Mapping[str, str] = NOTHING) -> list[str]:
+    """*jobs*, by their short names, for people who see them side by side.
+
+    By their own names (or as they are *called* by who made them) where each has another, else by their ids;
+    without the kind where all have the same.
+    """
+    kinds = [ref.partition("/")[0] for ref in jobs]
+    names = [printable(called.get(ref) or name_of(job)) for ref, job in jobs.items()]
+    alike, told_apart = len(set(kinds)) == 1, Counter(zip(kinds, names, strict=True))
+    made: list[str] = []
+    for kind, name, (ref, job) in zip(kinds, names, jobs.items(), strict=True):
+        if name and told_apart[kind, name] == 1:
+            made.append(name if alike else f"{name} ({kind})")
+        else:
+            made.append(job.id if alike else ref)
+    return made
+
+
+def name_of(job: Job) -> str:
+    """What people call *job*; empty where that is not known."""
+    match job:
+        case Document():
+            return job.filename
+        case Benchmark():
+            return job.benchmark_name
+        case _:
+            return getattr(job, "name", None) or ""
 
 
 def _home(kind: str) -> tuple[str, str] | None:

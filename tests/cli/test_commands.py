@@ -111,8 +111,21 @@ async def test_documents_that_cannot_be_processed_are_not_aligned(run: Run, cont
 async def test_without_a_terminal_each_end_is_told_once(run: Run, contract: str) -> None:
     async with Simulator(world=World(seed=1)) as sim:
         ran = await run(*ALIGN, "--document", contract, "--wait", on=sim)
-    told = [line for line in ran.err.splitlines() if "alignment-" in line and "READY" in line]
-    assert len(told) == 1
+        (model,) = sim.world.models
+        deployed = await run("deploy", model, "--wait", on=sim)
+    for told, word, ends in ((ran, "READY", 2), (deployed, "DEPLOYED", 1)):
+        assert sum(word in line.split() for line in told.err.splitlines()) == ends, told.err
+
+
+async def test_jobs_are_shown_by_their_names(run: Run, contract: str) -> None:
+    async with Simulator(world=World(seed=1)) as sim:
+        ran = await run(*ALIGN, "--document", contract, "--wait", on=sim)
+        (document,), (alignment,) = sim.world.documents, sim.world.alignments
+    lines = [line.split(maxsplit=2)[2] for line in ran.err.splitlines() if " s  " in line]
+    assert any(line.startswith(f"contract.txt (document/{document})  ") for line in lines)
+    assert any(line.startswith(f"legal (alignment/{alignment})  ") for line in lines)
+    assert sum(alignment in line for line in lines) == 1
+    assert lines[-1].startswith("legal  ")
 
 
 async def test_documents_are_uploaded_and_listed(run: Run, contract: str) -> None:
