@@ -269,7 +269,7 @@ def test_a_stage_lasts_until_its_end_was_seen_whoever_waited() -> None:
 
 async def test_the_command_reads_records(tmp_path: Path) -> None:
     lines = tmp_path / "rows.jsonl"
-    lines.write_text('{"key": "one"}\n\n{"key": "two"}\n')
+    lines.write_text('{"key": "one", "state": "ready"}\n\n{"key": "two", "metrics": {}}\n')
     made = tmp_path / "r.html"
     assert await execute(["report", str(lines), "--output", str(made)]) == 0
     page = made.read_text(encoding="utf-8")

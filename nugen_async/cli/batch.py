@@ -104,11 +104,12 @@ async def run(
 ) -> int:
     """Run the workflows of a manifest. The same command again goes on, and makes nothing twice.
 
+    All mistakes in the manifest are told before anything is sent.
+
     Parameters
     ----------
     manifest
-        A .jsonl, .json, .csv, .yaml or .py file; a row holds the fields of a Workflow. All mistakes in it
-        are told before anything is sent.
+        A .jsonl, .json, .csv, .yaml or .py file: the fields of a Workflow in each row.
     journal
         The file that keeps what is done, or postgresql://...
     """

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 from cyclopts import Parameter
 from rich.text import Text
@@ -18,6 +18,9 @@ from ..report import Row, from_journal, from_record, html
 from .common import AS_USUAL, LOOK, Output, command
 from .exits import Exit
 from .screen import plural
+
+_RESULTS = frozenset({"state", "metrics", "spans"})
+"""What a line tells of a result; the other fields may be a manifest's as well."""
 
 
 @command(
@@ -42,7 +45,7 @@ async def report(
     Parameters
     ----------
     lines
-        A file of JSON lines, as "nugen-async demo --jsonl" prints them; "-" for standard input.
+        A file of JSON lines with results, as "nugen-async demo --jsonl" prints them; "-" for standard input.
     journal
         The journal of a batch: a file, or postgresql://..., also while the batch runs.
     output
@@ -79,7 +82,16 @@ async def _of_lines(path: Path) -> Sequence[Row]:
     for number, line in enumerate(text.splitlines(), 1):
         if line.strip():
             try:
-                rows.append(from_record(json.loads(line)))
+                rows.append(_row(json.loads(line)))
             except ValueError as error:
                 raise InvalidRequestError(f"{path}, line {number}: {error}") from None
     return rows
+
+
+def _row(record: Any) -> Row:
+    """The row of *record*, which must tell what came of a workflow; that of a manifest does not."""
+    if isinstance(record, dict) and not _RESULTS & record.keys():
+        raise InvalidRequestError(
+            "this tells no result (state, metrics or spans); of a batch give the --journal"
+        )
+    return from_record(record)

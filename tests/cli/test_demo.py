@@ -49,7 +49,7 @@ async def test_what_a_demo_tells_makes_a_report(run: Run, tmp_path: Path) -> Non
 
 async def test_a_report_of_nothing_writes_nothing(run: Run, tmp_path: Path) -> None:
     wrong = tmp_path / "wrong.jsonl"
-    wrong.write_text('{"key": "k"}\n{"key": 1, "state": "?"}\n')
+    wrong.write_text('{"key": "k", "state": "open"}\n{"key": 1, "state": "?"}\n')
     page = str(tmp_path / "r.html")
     ran = await run("report", str(wrong), "-o", page)
     assert ran.code == 2
@@ -58,6 +58,15 @@ async def test_a_report_of_nothing_writes_nothing(run: Run, tmp_path: Path) -> N
     missing = await run("report", "--journal", str(tmp_path / "none.db"), "-o", page)
     assert missing.code == 2
     assert not Path(page).exists()  # noqa: ASYNC240 - one look at a local file
+
+
+async def test_a_manifest_is_no_report(run: Run, tmp_path: Path) -> None:
+    manifest = tmp_path / "runs.jsonl"
+    manifest.write_text('{"key": "a", "name": "a", "documents": ["a.txt"], "base_model": "b"}\n')
+    ran = await run("report", str(manifest), "-o", str(tmp_path / "r.html"))
+    assert (ran.code, ran.out) == (2, "")
+    assert "line 1: this tells no result" in ran.err
+    assert "--journal" in ran.err
 
 
 async def test_eight_alignments_take_less_than_half_a_minute(run: Run) -> None:
@@ -145,6 +154,25 @@ async def test_a_low_terminal_shows_what_goes_on_and_counts_the_rest() -> None:
     assert len(lines) == 8
     assert "job-25" in lines[0]
     assert lines[-1] == "and 23 more; 30 jobs: 5 alignment, 25 done"
+
+
+async def test_an_end_is_told_once_whether_or_not_progress_was(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    board = Board(Screen())
+    for key, progress in (("none", None), ("some", 0.6)):
+        board.add(key, key)
+        board.tell(key, "PROCESSING", progress=progress)
+        board.tell(key, "COMPLETED", progress=progress)
+        board.finish(key, "ok", "COMPLETED")
+    assert capsys.readouterr().err.count("COMPLETED") == 2
+
+
+async def test_rows_without_a_status_are_named_in_the_sum() -> None:
+    board = Board(Screen(quiet=True))
+    for number in range(4):
+        board.add(str(number), f"job-{number}")
+    assert shown(80, 24, board)[-1] == "4 jobs: 4 not seen yet"
 
 
 async def test_what_the_server_says_reaches_no_terminal_unwashed(board: Board) -> None:

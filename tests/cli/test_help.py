@@ -66,7 +66,9 @@ def test_every_command_and_parameter_is_described(path: tuple[str, ...]) -> None
     if command.default_command is not None:
         for argument in command.assemble_argument_collection(parse_docstring=True):
             if argument.show:
-                assert argument.parameter.help, f"{' '.join(path)} {argument.name}"
+                told = argument.parameter.help
+                assert told, f"{' '.join(path)} {argument.name}"
+                assert "\n" not in told, "the help would be broken there, whatever the width"
 
 
 async def test_the_help_lists_every_exit_code(run: Run) -> None:
