@@ -81,7 +81,7 @@ class Journal:
                 )
             return changed
 
-        check_changed(await self._file.run(write))
+        check_changed(await self._file.write(write))
         return keys
 
     async def keys(self) -> list[tuple[str, End]]:
@@ -110,7 +110,7 @@ class Journal:
                 "UPDATE workflows SET state = 'open', progress = ? WHERE key = ?", values
             )
 
-        await self._file.run(write)
+        await self._file.write(write)
         return [row.key for row in again]
 
     # -- the ledger -------------------------------------------------------------------------------
@@ -129,7 +129,7 @@ class Journal:
                 "UPDATE workflows SET state = ?, progress = ? WHERE key = ?", (str(end), text, key)
             )
 
-        await self._file.run(write)
+        await self._file.write(write)
 
     async def shared(self, key: str) -> Record | None:
         """The record of a thing that several workflows use."""
@@ -149,7 +149,7 @@ class Journal:
                 (_named(key), text),
             )
 
-        await self._file.run(write)
+        await self._file.write(write)
 
     async def taken(self, candidates: Collection[str]) -> set[str]:
         """Which of these ids belong to some record already."""
@@ -203,7 +203,7 @@ class Journal:
             ) from error
 
     async def _select(self, query: str, *values: object) -> list[Any]:
-        return await self._file.run(lambda db: db.execute(query, values).fetchall())
+        return await self._file.read(lambda db: db.execute(query, values).fetchall())
 
 
 def _dumped(value: Any) -> str:

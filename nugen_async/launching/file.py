@@ -61,6 +61,7 @@ class JournalLockedError(JournalError):
 @frozen
 class _Job:
     do: Callable[[Connection], Any]
+    writes: bool
     done: asyncio.Future[Any]
 
 
@@ -93,12 +94,19 @@ class JournalFile:
             await self.aclose()
             raise
 
-    async def run(self, do: Callable[[Connection], T]) -> T:
+    async def write(self, do: Callable[[Connection], T]) -> T:
         """What *do* returns; what it wrote is on the disk then."""
+        return await self._done(do, writes=True)
+
+    async def read(self, do: Callable[[Connection], T]) -> T:
+        """What *do* returns, which writes nothing: a full disk or another writer does not stop it."""
+        return await self._done(do, writes=False)
+
+    async def _done(self, do: Callable[[Connection], T], *, writes: bool) -> T:
         if self._closed:
             raise JournalError(path=str(self.path), reason="it is closed")
         done: asyncio.Future[T] = self._loop.create_future()
-        self._jobs.put(_Job(do, done))
+        self._jobs.put(_Job(do, writes, done))
         return await done
 
     async def aclose(self) -> None:
@@ -130,28 +138,32 @@ class JournalFile:
             self._loop.call_soon_threadsafe(tell, *facts)
 
     def _serve(self, db: Connection) -> None:
-        last = False
+        due, last = time.monotonic() + _HEARTBEAT, False
         while not last:
             group: list[_Job] = []
             with contextlib.suppress(queue.Empty):
-                job = self._jobs.get(timeout=_HEARTBEAT)
+                job = self._jobs.get(timeout=max(0.0, due - time.monotonic()))
                 while job is not None:
                     group.append(job)
                     job = self._jobs.get_nowait()
                 last = True
-            self._commit(db, group)
+            if group:
+                self._commit(db, group)
+            if time.monotonic() >= due:
+                self._beat(db)
+                due = time.monotonic() + _HEARTBEAT
         with contextlib.suppress(sqlite3.Error):
             if not self._watch:
                 db.execute("DELETE FROM lease WHERE owner = ?", (self._owner.to_json(),))
             db.close()
 
     def _commit(self, db: Connection, group: list[_Job]) -> None:
-        """Do all of *group* in one transaction, which the heartbeat shares; if one fails, each in its own."""
+        """Do all of *group* in one transaction; if one fails, each in its own."""
         told: list[Any] = []
         error: JournalError | None = None
         try:
-            db.execute("BEGIN" if self._watch else "BEGIN IMMEDIATE")
-            self._beat(db)
+            db.execute("BEGIN IMMEDIATE" if any(job.writes for job in group) else "BEGIN")
+            self._check_owned(db)
             told = [job.do(db) for job in group]
             db.execute("COMMIT")
         except JournalError as failed:
@@ -167,15 +179,22 @@ class JournalFile:
                 return
         self._answer(_tell, group, told, error)
 
-    def _beat(self, db: Connection) -> None:
+    def _check_owned(self, db: Connection) -> None:
         if self._watch:
             return
-        held = db.execute(
-            "UPDATE lease SET beat = ? WHERE owner = ?", (time.time(), self._owner.to_json())
-        )
-        if held.rowcount != 1:
+        held = db.execute("SELECT owner FROM lease").fetchone()
+        if held != (self._owner.to_json(),):
             raise JournalLockedError(
                 path=str(self.path), reason="another process has taken it over"
+            )
+
+    def _beat(self, db: Connection) -> None:
+        """Give a sign of life. Where that cannot be, such as on a full disk, whoever writes is told."""
+        if self._watch:
+            return
+        with contextlib.suppress(sqlite3.Error):
+            db.execute(
+                "UPDATE lease SET beat = ? WHERE owner = ?", (time.time(), self._owner.to_json())
             )
 
     # -- opening ------------------------------------------------------------------------------------

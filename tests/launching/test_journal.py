@@ -246,6 +246,48 @@ async def test_many_writes_share_few_commits(filled: Path) -> None:
     await journal.aclose()
 
 
+def log_of(path: Path) -> Path:
+    return path.with_name(f"{path.name}-wal")
+
+
+async def test_a_look_writes_nothing(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each was a commit with a heartbeat in it, and failed on a full disk."""
+    monkeypatch.setattr("nugen_async.launching.file._BUSY", 0.05)
+    journal = await Journal.open(filled)
+    before = digest(log_of(filled))
+    other = sqlite3.connect(filled, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    keys = await journal.keys()
+    assert len(await journal.rows()) == len(keys) == 300
+    assert await journal.row(keys[0][0])
+    assert await journal.taken(["al-1"]) == set()
+    assert digest(log_of(filled)) == before
+    other.execute("ROLLBACK")
+    other.close()
+    await journal.aclose()
+
+
+@pytest.mark.looptime(False)  # real time
+async def test_the_heart_beats_when_it_is_due_and_not_before(
+    filled: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def beats(count: int) -> set[tuple[float]]:
+        journal = await Journal.open(filled)
+        looking = await Journal.open(filled, watch=True)
+        seen: set[tuple[float]] = set()
+        for _ in range(count):
+            await journal.write_shared("key", Record())
+            await asyncio.sleep(0.01)
+            seen.update(await looking._select("SELECT beat FROM lease"))
+        await looking.aclose()
+        await journal.aclose()
+        return seen
+
+    assert len(await beats(10)) == 1
+    monkeypatch.setattr("nugen_async.launching.file._HEARTBEAT", 0.02)
+    assert len(await beats(40)) > 3
+
+
 async def test_a_place_that_does_not_exist_is_told(tmp_path: Path) -> None:
     with pytest.raises(JournalError, match="No such file"):
         await Journal.open(tmp_path / "nowhere" / "runs.db")
@@ -289,7 +331,7 @@ async def test_one_write_that_cannot_be_done_harms_no_other(filled: Path) -> Non
 
     results = await asyncio.gather(
         *(journal.write_shared(name, Record()) for name in "ab"),
-        journal._file.run(impossible),
+        journal._file.write(impossible),
         *(journal.write_shared(name, Record()) for name in "cd"),
         return_exceptions=True,
     )
