@@ -124,8 +124,9 @@ class TrainingPairs(JobCollection[TrainingPairsJob]):
     ) -> TrainingPairsJob:
         """Start to make training pairs from files. Deprecated by the API: use `data_jobs`.
 
-        `system_prompt` goes into every conversation; without one it is written from the instructions.
-        Other keyword arguments are sent as further fields (seed page).
+        `files` may be empty where a vector database is given. `system_prompt` goes into every conversation;
+        without one it is written from the instructions. The vendor's client warns that it is ignored for
+        ``context_data``. Other keyword arguments are sent as further fields (seed page).
 
         Raises `InvalidRequestError` before sending, `CreateOutcomeUnknownError` when the answer was lost.
         """
@@ -136,7 +137,7 @@ class TrainingPairs(JobCollection[TrainingPairsJob]):
         )
         fields = {
             "instructions": _checks.text("instructions", instructions),
-            "files": _checks.texts("files", files),
+            "files": _checks.texts("files", files, at_least=1 if vector_database_id is None else 0),
             "type": _checks.choice("type", type, ("principle", "context_data")),
             "system_prompt": _checks.optional_text("system_prompt", system_prompt),
             "vector_database_id": _checks.optional_text("vector_database_id", vector_database_id),

@@ -281,11 +281,13 @@ EARLY_SEEKR: list[Wrong] = [
     lambda s: s.data_jobs.create(name="n", job_type="other"),
     lambda s: s.data_jobs.add_files("dj", []),
     lambda s: s.ingestion.create([]),
+    lambda s: s.alignment.generate(instructions="i", files=[]),
     lambda s: s.files.rename("f", ""),
     lambda s: s.files.check(purpose="p", suffix=".txt", size=-1),
 ]
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated by the API")
 @pytest.mark.parametrize("ask", EARLY_SEEKR)
 async def test_what_seekrflow_cannot_do_is_refused_before_it_is_sent(ask: Wrong) -> None:
     async with canned({"id": "x"}) as server, SeekrFlow("k", base_url=server.url) as seekr:

@@ -72,6 +72,15 @@ async def test_a_page_of_files_may_be_as_long_as_the_server_makes_it() -> None:
         assert len([file async for file in seekr.files.list(limit=500)]) == 120
 
 
+@pytest.mark.filterwarnings("ignore:.*deprecated by the API")
+async def test_training_pairs_may_come_of_a_vector_database_alone() -> None:
+    async with Simulator(world=World()) as sim, SeekrFlow("k", base_url=sim.url) as seekr:
+        made = await seekr.alignment.generate(
+            instructions="i", files=[], type="context_data", vector_database_id="v"
+        )
+        assert sim.world.training_pairs[made.id].files == []
+
+
 async def test_a_clone_can_be_given_a_name() -> None:
     async with Simulator(world=World()) as sim, SeekrFlow("k", base_url=sim.url) as seekr:
         job = await seekr.data_jobs.create(name="n", job_type="principle_files")
