@@ -16,9 +16,9 @@ from .wire import Effect
 
 _TRANSIENT = frozenset({408, 425, 429, 500, 502, 503, 504})
 _REFUSED = frozenset(
-    {400, 401, 402, 403, 404, 405, 407, 409, 410, 411, 412, 413, 414, 415, 417, 421}
+    {400, 401, 402, 403, 404, 405, 407, 409, 410, 411, 412, 413, 414, 415}
+    | {417, 421, 422, 423, 426, 428, 431, 451}
 )
-_REFUSED |= {422, 423, 426, 428, 431, 451}
 """By their definition nothing was done. Of 406, 408, 424, 425 and a server's own (499) that is not sure."""
 _SEE_OTHER = 303
 """It was done, and its answer is elsewhere."""
