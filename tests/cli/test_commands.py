@@ -113,7 +113,7 @@ async def test_without_a_terminal_each_end_is_told_once(run: Run, contract: str)
         ran = await run(*ALIGN, "--document", contract, "--wait", on=sim)
         (model,) = sim.world.models
         deployed = await run("deploy", model, "--wait", on=sim)
-    for told, word, ends in ((ran, "READY", 2), (deployed, "DEPLOYED", 1)):
+    for told, word, ends in ((ran, "READY", 2), (deployed, "COMPLETED", 1)):
         assert sum(word in line.split() for line in told.err.splitlines()) == ends, told.err
 
 
