@@ -16,8 +16,9 @@ from sqlite3 import Connection
 from typing import Any, Self, TypeVar
 
 from .launching.course import End, Progress, Record, retried
-from .launching.file import JournalError, JournalFile, JournalLockedError
+from .launching.file import JournalFile
 from .launching.ledger import Claims, Row, check_changed, check_once
+from .launching.opening import JournalError, JournalLockedError
 from .launching.spec import Workflow, keys_of, storable
 
 __all__ = ["Journal", "JournalError", "JournalLockedError"]

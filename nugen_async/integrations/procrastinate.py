@@ -31,7 +31,7 @@ from .._core.logs import log
 from .._core.waiters import ScheduleLike
 from ..client import Nugen
 from ..errors import ClientStateError
-from ..launching.file import JournalError
+from ..launching.opening import JournalError
 from ..launching.outcomes import Outcome, Status, ended, outcome_of, status_of
 from ..launching.postgres import PostgresJournal
 from ..launching.runner import Runner, Terms

@@ -1,12 +1,10 @@
-"""The journal's file: opened with care, owned by one process, written by one thread."""
+"""The journal's file, owned by one process and written by one thread."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
 import queue
-import secrets
 import sqlite3
 import threading
 import time
@@ -15,47 +13,14 @@ from pathlib import Path
 from sqlite3 import Connection
 from typing import Any, TypeVar
 
-from attrs import define, frozen
+from attrs import frozen
 
-from ..errors import NugenError, printable
+from .opening import JournalError, JournalLockedError, Opening
 from .owner import Owner
 
 T = TypeVar("T")
 
-APPLICATION_ID = 0x4E55474A
-"""``NUGJ``, in the file's header."""
-MIGRATIONS = (
-    """
-    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-    CREATE TABLE lease (
-        one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, beat REAL NOT NULL
-    ) STRICT;
-    CREATE TABLE workflows (
-        key TEXT NOT NULL UNIQUE, position INTEGER NOT NULL, spec TEXT NOT NULL,
-        state TEXT NOT NULL, progress TEXT NOT NULL
-    ) STRICT;
-    CREATE TABLE shared (key TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
-    """,
-)
-"""One script a version; ``user_version`` tells how many a file has had."""
-_MAGIC = b"SQLite format 3\x00"
-_BUSY = 5.0
 _HEARTBEAT = 10.0
-
-
-@define(kw_only=True, slots=False, repr=False)
-class JournalError(NugenError):
-    """The journal cannot be used; it stays as it was."""
-
-    path: str
-    reason: str
-
-    def __str__(self) -> str:
-        return f"journal {printable(self.path)}: {printable(self.reason)}"
-
-
-class JournalLockedError(JournalError):
-    """Another process owns the journal."""
 
 
 @frozen
@@ -126,7 +91,7 @@ class JournalFile:
 
     def _work(self, opened: asyncio.Future[None]) -> None:
         try:
-            db = self._connect()
+            db, self.series = Opening(self.path, None if self._watch else self._owner).connect()
         except Exception as error:  # noqa: BLE001 # whoever opens gets it
             self._answer(_tell_opened, opened, error)
             return
@@ -196,134 +161,6 @@ class JournalFile:
             db.execute(
                 "UPDATE lease SET beat = ? WHERE owner = ?", (time.time(), self._owner.to_json())
             )
-
-    # -- opening ------------------------------------------------------------------------------------
-
-    def _connect(self) -> Connection:
-        try:
-            self._examine()
-            db = self._connection("ro" if self._watch else "rw")
-            try:
-                if not self._watch:
-                    self._settle(db)
-                self.series = db.execute("SELECT value FROM meta WHERE name = 'series'").fetchone()[
-                    0
-                ]
-            except BaseException:
-                db.close()
-                raise
-        except sqlite3.DatabaseError as error:
-            locked = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-            kind = JournalLockedError if locked else JournalError
-            reason = "another program is writing to it" if locked else f"it is torn: {error}"
-            raise kind(path=str(self.path), reason=reason) from error
-        except (
-            ValueError,
-            TypeError,
-            LookupError,
-        ) as error:  # bytes that are no text, a lease of no owner
-            raise self._not(f"it is torn: {error}") from error
-        except OSError as error:
-            raise JournalError(path=str(self.path), reason=error.strerror or str(error)) from error
-        return db
-
-    def _connection(self, mode: str) -> Connection:
-        return sqlite3.connect(
-            f"{self.path.absolute().as_uri()}?mode={mode}",
-            uri=True,
-            timeout=_BUSY,
-            isolation_level=None,
-            check_same_thread=False,
-        )
-
-    def _examine(self) -> None:
-        """Make an empty file, or see that the one there is a journal of ours and whole; changes nothing."""
-        if not self.path.exists():
-            if self._watch:
-                raise self._not("there is no such file")
-            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            return
-        size = self.path.stat().st_size
-        with self.path.open("rb") as file:
-            head = file.read(100)
-        if size == 0 and not self._watch:
-            return
-        if not head.startswith(_MAGIC):
-            raise self._not("it is not a journal")
-        page, pages = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
-        page = 65536 if page == 1 else page
-        if size < page * pages and not _filled(self.path, "-wal"):
-            raise self._not("it is torn: a part of it is missing")
-        try:
-            self._inspect("ro")
-        except sqlite3.OperationalError as error:
-            if not error.sqlite_errorname.startswith("SQLITE_READONLY"):
-                raise
-            # Its owner died in a commit, which only a writer can take back: for our own files, we do.
-            ours = int.from_bytes(head[68:72], "big") == APPLICATION_ID or size <= page
-            if self._watch or not ours:
-                raise self._not(
-                    "its last owner died while writing; whoever opens it mends it"
-                ) from None
-            self._inspect("rw")
-
-    def _inspect(self, mode: str) -> None:
-        with contextlib.closing(self._connection(mode)) as db:
-            (application,) = db.execute("PRAGMA application_id").fetchone()
-            (version,) = db.execute("PRAGMA user_version").fetchone()
-            (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            if application != APPLICATION_ID and (application or tables or self._watch):
-                raise self._not("it is another program's database")
-            if version > len(MIGRATIONS):
-                raise self._not(
-                    f"it was written by a newer version (schema {version}, this one knows"
-                    f" {len(MIGRATIONS)}): update nugen-async"
-                )
-            (told,) = db.execute("PRAGMA quick_check(1)").fetchone()
-            if told != "ok":
-                raise self._not(f"it is torn: {told}")
-
-    def _settle(self, db: Connection) -> None:
-        """Bring the schema up to date and take the lease."""
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = FULL")
-        db.execute("BEGIN IMMEDIATE")
-        try:
-            self._migrate(db)
-            held = db.execute("SELECT owner, beat FROM lease").fetchone()
-            self._check_free(held)
-            db.execute(
-                "INSERT INTO lease (one, owner, beat) VALUES (1, ?, ?)"
-                " ON CONFLICT (one) DO UPDATE SET owner = excluded.owner, beat = excluded.beat",
-                (self._owner.to_json(), time.time()),
-            )
-        except BaseException:
-            db.execute("ROLLBACK")
-            raise
-        db.execute("COMMIT")
-
-    def _check_free(self, held: tuple[str, float] | None) -> None:
-        if held is not None and (other := Owner.from_json(held[0])).alive(held[1], time.time()):
-            raise JournalLockedError(path=str(self.path), reason=f"{other} is using it")
-
-    def _migrate(self, db: Connection) -> None:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        for script in MIGRATIONS[version:]:
-            for statement in filter(str.strip, script.split(";")):
-                db.execute(statement)
-        if version == 0:
-            db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-            db.execute("INSERT INTO meta VALUES ('series', ?)", (secrets.token_hex(8),))
-        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
-
-    def _not(self, reason: str) -> JournalError:
-        return JournalError(path=str(self.path), reason=reason)
-
-
-def _filled(path: Path, suffix: str) -> bool:
-    """Whether the file beside *path* holds anything."""
-    beside = path.with_name(path.name + suffix)
-    return beside.exists() and beside.stat().st_size > 0
 
 
 def _tell(group: list[_Job], told: list[Any], error: JournalError | None) -> None:

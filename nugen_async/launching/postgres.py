@@ -18,8 +18,8 @@ from psycopg.conninfo import conninfo_to_dict
 from psycopg.types.json import Jsonb
 
 from .course import End, Progress, Record, retried
-from .file import JournalError
 from .ledger import Claims, Row, check_changed, check_once
+from .opening import JournalError
 from .spec import Workflow, keys_of
 
 T = TypeVar("T")

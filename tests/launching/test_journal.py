@@ -209,7 +209,7 @@ async def test_a_lease_that_names_nobody_is_told_and_stays(filled: Path) -> None
 async def test_a_file_that_another_program_locks_is_told(
     filled: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nugen_async.launching.file._BUSY", 0.05)
+    monkeypatch.setattr("nugen_async.launching.opening._BUSY", 0.05)
     before = digest(filled)
     other = sqlite3.connect(filled, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
@@ -252,7 +252,7 @@ def log_of(path: Path) -> Path:
 
 async def test_a_look_writes_nothing(filled: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each was a commit with a heartbeat in it, and failed on a full disk."""
-    monkeypatch.setattr("nugen_async.launching.file._BUSY", 0.05)
+    monkeypatch.setattr("nugen_async.launching.opening._BUSY", 0.05)
     journal = await Journal.open(filled)
     before = digest(log_of(filled))
     other = sqlite3.connect(filled, isolation_level=None)

@@ -1,0 +1,196 @@
+"""The journal's file before anybody works with it: made, or seen to be ours, whole and free."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from sqlite3 import Connection
+
+from attrs import define, frozen
+
+from ..errors import NugenError, printable
+from .owner import Owner
+
+APPLICATION_ID = 0x4E55474A
+"""``NUGJ``, in the file's header."""
+MIGRATIONS = (
+    """
+    CREATE TABLE meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+    CREATE TABLE lease (
+        one INTEGER PRIMARY KEY CHECK (one = 1), owner TEXT NOT NULL, beat REAL NOT NULL
+    ) STRICT;
+    CREATE TABLE workflows (
+        key TEXT NOT NULL UNIQUE, position INTEGER NOT NULL, spec TEXT NOT NULL,
+        state TEXT NOT NULL, progress TEXT NOT NULL
+    ) STRICT;
+    CREATE TABLE shared (key TEXT PRIMARY KEY, record TEXT NOT NULL) STRICT;
+    """,
+)
+"""One script a version; ``user_version`` tells how many a file has had."""
+_MAGIC = b"SQLite format 3\x00"
+_BUSY = 5.0
+
+
+@define(kw_only=True, slots=False, repr=False)
+class JournalError(NugenError):
+    """The journal cannot be used; it stays as it was."""
+
+    path: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"journal {printable(self.path)}: {printable(self.reason)}"
+
+
+class JournalLockedError(JournalError):
+    """Another process owns the journal."""
+
+
+@frozen
+class Opening:
+    """One attempt to open a journal."""
+
+    path: Path
+    owner: Owner | None
+    """Who wants to own it; None to look only."""
+
+    def connect(self) -> tuple[Connection, str]:
+        """A connection to the journal, which the owner holds then, and its series.
+
+        Raises `JournalLockedError` and `JournalError`; the file then stays as it was.
+        """
+        try:
+            self._examine()
+            db = self._connection("rw" if self.owner else "ro")
+            try:
+                return db, self._settled(db)
+            except BaseException:
+                db.close()
+                raise
+        except sqlite3.DatabaseError as error:
+            locked = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
+            kind = JournalLockedError if locked else JournalError
+            reason = "another program is writing to it" if locked else f"it is torn: {error}"
+            raise kind(path=str(self.path), reason=reason) from error
+        except (ValueError, TypeError, LookupError) as error:
+            # Bytes that are no text, or a lease of no owner.
+            raise self._not(f"it is torn: {error}") from error
+        except OSError as error:
+            raise self._not(error.strerror or str(error)) from error
+
+    def _connection(self, mode: str) -> Connection:
+        return sqlite3.connect(
+            f"{self.path.absolute().as_uri()}?mode={mode}",
+            uri=True,
+            timeout=_BUSY,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+
+    # -- to see what it is: changes nothing ---------------------------------------------------------
+
+    def _examine(self) -> None:
+        """Make an empty file, or see that the one there is a journal of ours, and whole."""
+        if not self.path.exists():
+            if self.owner is None:
+                raise self._not("there is no such file")
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            return
+        size = self.path.stat().st_size
+        with self.path.open("rb") as file:
+            head = file.read(100)
+        if size == 0 and self.owner is not None:
+            return
+        if not head.startswith(_MAGIC):
+            raise self._not("it is not a journal")
+        page, pages = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
+        page = 65536 if page == 1 else page
+        if size < page * pages and not self._beside("-wal"):
+            raise self._not("it is torn: a part of it is missing")
+        try:
+            self._inspect("ro")
+        except sqlite3.OperationalError as error:
+            if not error.sqlite_errorname.startswith("SQLITE_READONLY"):
+                raise
+            # Its owner died in a commit, which only a writer can take back: for our own files, we do.
+            ours = int.from_bytes(head[68:72], "big") == APPLICATION_ID or size <= page
+            if self.owner is None or not ours:
+                raise self._not(
+                    "its last owner died while writing; whoever opens it mends it"
+                ) from None
+            self._inspect("rw")
+
+    def _inspect(self, mode: str) -> None:
+        with contextlib.closing(self._connection(mode)) as db:
+            (application,) = db.execute("PRAGMA application_id").fetchone()
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            if application != APPLICATION_ID and (application or tables or self.owner is None):
+                raise self._not("it is another program's database")
+            if version > len(MIGRATIONS):
+                raise self._not(
+                    f"it was written by a newer version (schema {version}, this one knows"
+                    f" {len(MIGRATIONS)}): update nugen-async"
+                )
+            (told,) = db.execute("PRAGMA quick_check(1)").fetchone()
+            if told != "ok":
+                raise self._not(f"it is torn: {told}")
+
+    def _beside(self, suffix: str) -> bool:
+        """Whether the file beside, of that ending, holds anything."""
+        beside = self.path.with_name(self.path.name + suffix)
+        return beside.exists() and beside.stat().st_size > 0
+
+    # -- to own it ----------------------------------------------------------------------------------
+
+    def _settled(self, db: Connection) -> str:
+        """Bring the schema up to date and take the lease; returns the series."""
+        if self.owner is not None:
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = FULL")
+            with _transaction(db):
+                _migrate(db)
+                self._check_free(db)
+                db.execute(
+                    "INSERT INTO lease (one, owner, beat) VALUES (1, ?, ?)"
+                    " ON CONFLICT (one) DO UPDATE SET owner = excluded.owner, beat = excluded.beat",
+                    (self.owner.to_json(), time.time()),
+                )
+        series: str
+        (series,) = db.execute("SELECT value FROM meta WHERE name = 'series'").fetchone()
+        return series
+
+    def _check_free(self, db: Connection) -> None:
+        held = db.execute("SELECT owner, beat FROM lease").fetchone()
+        if held is not None and (other := Owner.from_json(held[0])).alive(held[1], time.time()):
+            raise JournalLockedError(path=str(self.path), reason=f"{other} is using it")
+
+    def _not(self, reason: str) -> JournalError:
+        return JournalError(path=str(self.path), reason=reason)
+
+
+@contextlib.contextmanager
+def _transaction(db: Connection) -> Iterator[None]:
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        db.execute("ROLLBACK")
+        raise
+    db.execute("COMMIT")
+
+
+def _migrate(db: Connection) -> None:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    for script in MIGRATIONS[version:]:
+        for statement in filter(str.strip, script.split(";")):
+            db.execute(statement)
+    if version == 0:
+        db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        db.execute("INSERT INTO meta VALUES ('series', ?)", (secrets.token_hex(8),))
+    db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
