@@ -70,6 +70,7 @@ if TYPE_CHECKING:
     from ._core.sinks import OnUpdate
     from ._core.waiters import ScheduleLike
     from .client import Nugen, SeekrFlow
+    from .resources._completions import Choice, Completion, CompletionStream, Message, Usage
     from .resources._lifecycle import Lifecycle
     from .resources._lists import Listing
     from .resources._records import Job, Resource
@@ -88,18 +89,13 @@ if TYPE_CHECKING:
     )
     from .resources.inference import (
         ChatOptions,
-        Choice,
-        Completion,
         CompletionOptions,
-        CompletionStream,
         Embedding,
         EmbeddingOptions,
         Embeddings,
         Inference,
-        Message,
         MessageLike,
         Prompt,
-        Usage,
     )
     from .resources.ingestion import Ingestion, IngestionJob
     from .resources.models import (
@@ -245,6 +241,7 @@ _HOMES = {
     "_core.waiters": "ScheduleLike",
     "_client": "RawResponse",
     "client": "Nugen SeekrFlow",
+    "resources._completions": "Choice Completion CompletionStream Message Usage",
     "resources._lifecycle": "Lifecycle",
     "resources._records": "Job Resource",
     "resources._lists": "Listing",
@@ -258,8 +255,8 @@ _HOMES = {
         "AnswerResult Evaluation EvaluationMetrics EvaluationResults Evaluations"
     ),
     "resources.inference": (
-        "ChatOptions Choice Completion CompletionOptions CompletionStream Embedding "
-        "EmbeddingOptions Embeddings Inference Message MessageLike Prompt Usage"
+        "ChatOptions CompletionOptions Embedding EmbeddingOptions Embeddings Inference "
+        "MessageLike Prompt"
     ),
     "resources.ingestion": "Ingestion IngestionJob",
     "resources.models": (

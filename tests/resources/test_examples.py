@@ -17,6 +17,7 @@ from nugen_async._core.page import Page
 from nugen_async._core.schedule import Phase
 from nugen_async._core.wire import Response
 from nugen_async.errors import ConflictError, Problem
+from nugen_async.resources._completions import Completion
 from nugen_async.resources.agents import Agent, AgentAnswer, AgentTokens
 from nugen_async.resources.alignments import Alignment, AlignmentMetrics
 from nugen_async.resources.benchmarks import Benchmark, Question
@@ -27,7 +28,6 @@ from nugen_async.resources.evaluations import (
     EvaluationMetrics,
     EvaluationResults,
 )
-from nugen_async.resources.inference import Completion
 from nugen_async.resources.models import AlignedModel, Deployment, ModelMetrics, Undeployment
 
 from .canned import canned

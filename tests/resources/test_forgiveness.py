@@ -16,6 +16,7 @@ from nugen_async._core.codec import converter, loads, row_id, rows_of, structure
 from nugen_async._core.page import Page
 from nugen_async._core.plans import Field, Plan
 from nugen_async.errors import DecodeError
+from nugen_async.resources._completions import Completion
 from nugen_async.resources._records import Job
 from nugen_async.resources.agents import Agent, AgentAnswer, AgentUsage
 from nugen_async.resources.alignments import Alignment
@@ -23,7 +24,7 @@ from nugen_async.resources.benchmarks import Benchmark, Question
 from nugen_async.resources.data_jobs import DataJob, SystemPrompt
 from nugen_async.resources.documents import Category, Document, UploadReceipt
 from nugen_async.resources.evaluations import Evaluation, EvaluationResults
-from nugen_async.resources.inference import Completion, Embeddings
+from nugen_async.resources.inference import Embeddings
 from nugen_async.resources.ingestion import IngestionJob
 from nugen_async.resources.models import AlignedModel, BaseModel, Deployment, Undeployment
 from nugen_async.resources.seekr_files import File, FileCheck

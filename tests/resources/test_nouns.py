@@ -19,7 +19,7 @@ from nugen_async.errors import (
     DecodeError,
     InvalidRequestError,
 )
-from nugen_async.resources.inference import Message, Usage
+from nugen_async.resources._completions import Message, Usage
 from nugen_async.simulator import Simulator, Span, Times, World
 
 from .canned import canned

@@ -9,7 +9,7 @@ import pytest
 
 from nugen_async import Nugen
 from nugen_async.errors import APIStatusError
-from nugen_async.resources.inference import CompletionStream
+from nugen_async.resources._completions import CompletionStream
 from nugen_async.simulator import Simulator, World
 
 from .canned import canned
