@@ -6,12 +6,14 @@ are `nugen_async.batch`.
 
 from __future__ import annotations
 
+from weakref import WeakKeyDictionary
+
 from ._core.waiters import ScheduleLike
 from .client import Nugen
 from .launching.course import End, Failure, Progress
 from .launching.ledger import Memory
 from .launching.results import WorkflowResult, noted, result_of
-from .launching.runner import Runner, Terms, undeploy_now
+from .launching.runner import Runner, Terms
 from .launching.spec import Evaluate, Stage, Workflow, keys_of
 from .launching.stages import Moment, OnStep
 
@@ -26,6 +28,9 @@ __all__ = [
     "result_of",
     "run_workflow",
 ]
+
+_DEPLOYMENTS: WeakKeyDictionary[Nugen, Memory] = WeakKeyDictionary()
+"""What the workflows of one client share."""
 
 
 async def run_workflow(
@@ -45,6 +50,8 @@ async def run_workflow(
 
     A model that was deployed here is undeployed again, also when a later stage failed or the task is
     cancelled; a deployment that is still under way then cannot be, and a warning in the log names the model.
+    One that was found serving is left so, unless `undeploy=True` was asked for. Workflows that run with one
+    client at the same time share a deployment, and the last of them ends it.
     Raises what the failed stage raised: `JobFailedError`, `WaitTimeoutError`,
     `CreateOutcomeUnknownError`, `APIStatusError`, ...; `InvalidRequestError` before anything was sent when a
     file cannot be. Where the undeployment failed, too, a note of the error (`__notes__`) names the model.
@@ -52,14 +59,14 @@ async def run_workflow(
     ledger = Memory()
     (key,) = keys_of([workflow])
     terms = Terms(on_step=on_step, timeout=timeout, settle=settle, schedule=schedule)
-    async with Runner(nugen, ledger, terms) as runner:
+    deployments = _DEPLOYMENTS.setdefault(nugen, Memory())
+    async with Runner(nugen, ledger, terms, deployments=deployments) as runner:
         await runner.check([workflow])
         try:
             course = await runner.resume(key, workflow, Progress())
         except BaseException:
             progress, _ = ledger.rows.get(key, (Progress(), End.OPEN))
-            if progress.serving and Stage.UNDEPLOYMENT in workflow.stages:
-                await undeploy_now(nugen, progress.model_id or workflow.model_id or "")
+            await runner.give_back(key, workflow, progress)
             raise
     result = result_of(key, workflow, course.progress)
     if course.error is not None:

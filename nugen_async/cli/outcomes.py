@@ -48,7 +48,11 @@ def summary(found: Status) -> str:
 
 def tell_of_models(screen: Screen, outcomes: Sequence[Outcome]) -> None:
     """Tell how to end what costs money, where something is left that was not meant to stay."""
-    left = [o.result for o in outcomes if o.result.still_deployed and not isinstance(o, Ready)]
+    left = [
+        o.result
+        for o in outcomes
+        if o.result.still_deployed and (o.result.in_doubt or not isinstance(o, Ready))
+    ]
     if left:
         screen.warn(
             f"{plural(len(left), 'model')} not meant to stay deployed may still cost money. To end that:"

@@ -26,6 +26,16 @@ class Verb(enum.StrEnum):
     """It is there: wait for its end."""
 
 
+class Whose(enum.StrEnum):
+    """By whom a model was brought into service."""
+
+    OURS = ""
+    OTHERS = "others"
+    """It was found there."""
+    UNSURE = "unsure"
+    """It may have been this journal's, by a request of which nobody knows whether it was sent."""
+
+
 @frozen(kw_only=True)
 class Record:
     """What is known of one thing made or asked for: the intent, then the answer, then the end."""
@@ -40,6 +50,9 @@ class Record:
     """Seconds spent waiting for its end, over all runs that saw one."""
     ended: str = ""
     """When its end was seen: UTC, ISO 8601."""
+    whose: Whose = Whose.OURS
+    users: tuple[str, ...] = ()
+    """Of a shared deployment: the workflows that need it."""
 
     @property
     def id(self) -> str:
@@ -62,7 +75,8 @@ class Record:
     @classmethod
     def from_json(cls, told: Mapping[str, Any]) -> Self:
         """The reverse of `to_json`."""
-        return cls(**{**told, "ids": tuple(told.get("ids", ()))})
+        lists = {name: tuple(told.get(name, ())) for name in ("ids", "users")}
+        return cls(**{**told, **lists, "whose": Whose(told.get("whose", ""))})
 
 
 class End(enum.StrEnum):
@@ -142,11 +156,24 @@ class Progress:
         return evolve(self, failures=(*self.failures, failure))
 
     @property
-    def serving(self) -> bool:
-        """Whether this workflow may have left a model deployed, which costs money."""
+    def deployed(self) -> bool:
+        """Whether this workflow uses a deployment, of its own or not, that it has not given back."""
         refused = any(f.stage is Stage.DEPLOYMENT and f.spent for f in self.failures)
         begun = bool(self.of(Stage.DEPLOYMENT).intended)
         return begun and not refused and not self.of(Stage.UNDEPLOYMENT).done
+
+    @property
+    def serving(self) -> bool:
+        """Whether this workflow may have left a model deployed, which costs money."""
+        if self.of(Stage.DEPLOYMENT).whose is Whose.OTHERS:
+            return self.deployed and bool(self.of(Stage.UNDEPLOYMENT).intended)
+        return self.deployed or self.in_doubt
+
+    @property
+    def in_doubt(self) -> bool:
+        """Whether a model was left serving because nobody can tell who deployed it."""
+        out = self.of(Stage.UNDEPLOYMENT)
+        return self.of(Stage.DEPLOYMENT).whose is Whose.UNSURE and out.done and not out.ids
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -215,7 +242,7 @@ _CREATES = frozenset({Stage.ALIGNMENT, Stage.EVALUATION})
 
 def _to_undeploy(spec: Workflow, progress: Progress) -> bool:
     if spec.deploy:
-        return progress.serving
+        return progress.deployed
     return bool(progress.model_id or spec.model_id)
 
 

@@ -72,7 +72,7 @@ class Outcome:
         rows = [*html.facts(self.result)]
         if (error := self.error()) is not None:
             rows.append(("error", error))
-        if not isinstance(self, Ready) and self.result.leftover:
+        if self.result.leftover and (self.result.in_doubt or not isinstance(self, Ready)):
             rows.append(("left behind", self.result.leftover))
         return html.table(type(self).__name__, rows)
 

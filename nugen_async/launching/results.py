@@ -36,6 +36,8 @@ class WorkflowResult:
     """Seconds of waiting per stage."""
     still_deployed: bool = False
     """The model may still be deployed, and cost money."""
+    in_doubt: bool = False
+    """It was left so, since nobody can tell whether this workflow deployed it."""
 
     @property
     def leftover(self) -> str:
@@ -43,8 +45,9 @@ class WorkflowResult:
         if not self.still_deployed:
             return ""
         model = printable(self.model_id)
+        doubt = ", by this workflow or by others" if self.in_doubt else ""
         return (
-            f"its model {model} may still be deployed, and cost money; to end that:"
+            f"its model {model} may still be deployed{doubt}, and cost money; to end that:"
             f" await nugen.models.undeploy({model!r}), or nugen-async undeploy {shlex.quote(model)}"
         )
 
@@ -73,6 +76,7 @@ def result_of(key: str, spec: Workflow, progress: Progress) -> WorkflowResult:
         uncertainty=scores.uncertainty,
         waited={str(s): r.waited for s, r in progress.records.items() if r.waited},
         still_deployed=progress.serving,
+        in_doubt=progress.in_doubt,
     )
 
 

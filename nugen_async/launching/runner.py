@@ -31,6 +31,7 @@ from .files import Files
 from .ledger import Ledger
 from .lookups import Lookups
 from .making import Decide, Maker
+from .service import Service
 from .spec import Stage, Workflow
 from .stages import OnStep, Run, Tools
 
@@ -65,7 +66,15 @@ class Course:
 class Runner:
     """Runs workflows of one client and one ledger; what they share is made once."""
 
-    def __init__(self, nugen: Nugen, ledger: Ledger, terms: Terms | None = None) -> None:
+    def __init__(
+        self,
+        nugen: Nugen,
+        ledger: Ledger,
+        terms: Terms | None = None,
+        *,
+        deployments: Ledger | None = None,
+    ) -> None:
+        """*deployments* is where deployments are shared when *ledger* is for one workflow alone."""
         self._terms = terms or Terms()
         self._ledger = ledger
         self._lookups = Lookups(nugen, ledger, self._terms.settle)
@@ -76,6 +85,7 @@ class Runner:
             ledger=ledger,
             maker=self._maker,
             files=self._files,
+            service=Service(nugen, deployments or ledger),
             on_step=self._terms.on_step,
             schedule=self._terms.schedule,
         )
@@ -126,6 +136,25 @@ class Runner:
             told(errors[0] if errors else None)
         return Course(progress=run.progress, end=step.end, error=errors[0] if errors else None)
 
+    async def give_back(self, key: str, spec: Workflow, progress: Progress) -> None:
+        """Begin to undo the deployment of an interrupted workflow, and do not wait: it has no time.
+
+        A warning tells of a model that stays, as one does whose deployment is still under way.
+        """
+        if not progress.deployed or Stage.UNDEPLOYMENT not in spec.stages:
+            return
+        user = Run(self._tools, key, spec, progress, None).user
+
+        async def take_out() -> None:
+            await self._tools.nugen.models.undeploy(user.model_id)
+
+        try:
+            async with asyncio.timeout(_LAST_WORD):
+                await self._tools.service.leave(user, progress.of(Stage.DEPLOYMENT), take_out)
+        except (NugenError, TimeoutError) as error:
+            told = "a workflow was interrupted, and its model %s may stay deployed: %s"
+            log.warning(told, printable(user.model_id), error)
+
 
 def failure(stage: Stage, error: NugenError) -> Failure:
     """*error* as a record keeps it."""
@@ -139,16 +168,3 @@ def failure(stage: Stage, error: NugenError) -> Failure:
         candidates=error.candidates if isinstance(error, CreateOutcomeUnknownError) else (),
         at=datetime.now(UTC).isoformat(),
     )
-
-
-async def undeploy_now(nugen: Nugen, model_id: str) -> None:
-    """Ask for the undeployment of a model, and do not wait for it: a task that is cancelled has no time.
-
-    A warning tells of a model that stays, as one does whose deployment is still under way.
-    """
-    try:
-        async with asyncio.timeout(_LAST_WORD):
-            await nugen.models.undeploy(model_id)
-    except (NugenError, TimeoutError) as error:
-        told = "a workflow was interrupted, and its model %s may stay deployed: %s"
-        log.warning(told, printable(model_id), error)

@@ -24,12 +24,12 @@ from ..errors import (
 )
 from ..resources._records import Job
 from ..resources._uploads import Upload
-from ..resources.models import Undeployment
 from .course import Progress, Record, Step, Verb
 from .files import File, Files
 from .ledger import Ledger
 from .making import Maker, Thing, Write
 from .results import scores
+from .service import Service, User
 from .spec import Stage, Workflow, digest
 
 J = TypeVar("J", bound=Job)
@@ -64,6 +64,7 @@ class Tools:
     ledger: Ledger
     maker: Maker
     files: Files
+    service: Service
     on_step: OnStep | None
     schedule: ScheduleLike = None
 
@@ -224,22 +225,45 @@ class Run:
         self._end(Stage.ALIGNMENT, self.progress.of(Stage.ALIGNMENT), model_id=job.model_id)
 
     async def _deployment(self, record: Record) -> None:
-        deployments = self._nugen.models.deployments
-        record = await self._settled(Stage.DEPLOYMENT, record, deployments.start)
-        job = await self._ended(Stage.DEPLOYMENT, deployments.handle(self._model_id))
+        service, user = self._tools.service, self.user
+
+        async def write(changed: Record) -> None:
+            await self._write(Stage.DEPLOYMENT, changed)
+
+        async def gone(job: Job) -> None:
+            await self._ended(Stage.DEPLOYMENT, job)
+
+        if not record.ids:
+            record = await service.enter(user, record, write, gone)
+        deployment = self._nugen.models.deployments.handle(self._model_id)
+        try:
+            job = await self._ended(Stage.DEPLOYMENT, deployment)
+        except JobFailedError:
+            await service.fail(user)
+            raise
         self._end(Stage.DEPLOYMENT, record, endpoint=job.endpoint_url or "")
 
     async def _undeployment(self, record: Record) -> None:
-        undeployments = self._nugen.models.undeployments
-        record = await self._settled(Stage.UNDEPLOYMENT, record, self._undeployed)
-        await self._ended(Stage.UNDEPLOYMENT, undeployments.handle(self._model_id))
+        async def take_out() -> None:
+            nonlocal record
+            if not record.ids:
+                record = evolve(record, intended=_now())
+                await self._write(Stage.UNDEPLOYMENT, record)
+                await self._undeployed()
+                record = evolve(record, ids=(self._model_id,))
+                await self._write(Stage.UNDEPLOYMENT, record)
+            out = self._nugen.models.undeployments.handle(self._model_id)
+            await self._ended(Stage.UNDEPLOYMENT, out)
+
+        deployment = self.progress.of(Stage.DEPLOYMENT)
+        await self._tools.service.leave(self.user, deployment, take_out)
         self._end(Stage.UNDEPLOYMENT, record)
 
-    async def _undeployed(self, model_id: str) -> Undeployment:
-        """The undeployment, begun once the deployment that this workflow gave up on has ended."""
-        models = self._nugen.models
+    async def _undeployed(self) -> None:
+        """Begin the undeployment, once the deployment that this workflow gave up on has ended."""
+        models, model_id = self._nugen.models, self._model_id
         try:
-            return await models.undeploy(model_id)
+            await models.undeploy(model_id)
         except BadRequestError as refusal:
             if not self.progress.of(Stage.DEPLOYMENT).intended:
                 raise
@@ -247,7 +271,7 @@ class Run:
                 await self._ended(Stage.UNDEPLOYMENT, models.deployments.handle(model_id))
             except (JobFailedError, JobUnreachableError):
                 raise refusal from None
-            return await models.undeploy(model_id)
+            await models.undeploy(model_id)
 
     async def _evaluation(self, record: Record) -> None:
         spec = self._spec
@@ -285,6 +309,17 @@ class Run:
         return (*self.progress.of(Stage.DOCUMENTS).ids, *self._spec.document_ids)
 
     @property
+    def user(self) -> User:
+        """This workflow, as one that needs its model in service."""
+        return User(
+            name=f"{self._tools.ledger.series}:{self._key}",
+            model_id=self._model_id,
+            made=self._spec.aligns,
+            undeploy=self._spec.undeploy,
+            patience=self._left,
+        )
+
+    @property
     def _model_id(self) -> str:
         return self._spec.model_id or self.progress.model_id
 
@@ -313,18 +348,6 @@ class Run:
         record = await self._tools.maker.once(thing, record, write)
         self.progress = self.progress.noted(stage, record)
         return await self._ended(stage, handle(record.id, created=_moment(record)))
-
-    async def _settled(
-        self, stage: Stage, record: Record, start: Callable[[str], Awaitable[Job]]
-    ) -> Record:
-        """What may be asked for twice: written down first, so that its undoing is not forgotten."""
-        if not record.ids:
-            record = evolve(record, intended=_now())
-            await self._write(stage, record)
-            await start(self._model_id)
-            record = evolve(record, ids=(self._model_id,))
-            await self._write(stage, record)
-        return record
 
     async def _shared(self, thing: Thing, handle: Callable[..., Job]) -> Record:
         async def make(record: Record, write: Write) -> Record:

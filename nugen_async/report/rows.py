@@ -114,7 +114,7 @@ def from_journal(row: ledger.Row) -> Row:
         model_id=progress.model_id or row.spec.model_id or "",
         state=row.end.value,
         reason="; ".join(f"{failure.stage}: {failure.message}" for failure in progress.failures),
-        left_serving=bool(progress.failures) and progress.serving,
+        left_serving=progress.serving and (progress.in_doubt or bool(progress.failures)),
         metrics=_metrics(scores.base, scores.aligned, scores.uncertainty) if scores else {},
         spans=tuple(spans),
     )

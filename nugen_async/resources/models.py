@@ -268,14 +268,25 @@ async def _already(
 ) -> S:
     """The job that made the server refuse a second one; raises the refusal if it was for another reason."""
     try:
-        mine = await home._send(home._look(model_id))  # noqa: SLF001 # shared by both collections
-        if mine.phase is Phase.RUNNING and mine.status.strip().lower() in _ON_THE_WAY[home.noun]:
-            return mine
-        if mine.phase is Phase.READY and not await _superseded(mine, home, other):
-            return mine
+        mine = await _standing(home, other, model_id)
     except NugenError:
         raise refusal from None
-    raise refusal
+    if mine is None:
+        raise refusal
+    return mine
+
+
+async def _standing(home: JobCollection[S], other: JobCollection[T], model_id: str) -> S | None:
+    """The job that brought the model where it is, or is bringing it there; None where there is none."""
+    try:
+        mine = await home._send(home._look(model_id))  # noqa: SLF001 # shared by both collections
+    except (BadRequestError, NotFoundError):
+        return None
+    if mine.phase is Phase.RUNNING and mine.status.strip().lower() in _ON_THE_WAY[home.noun]:
+        return mine
+    if mine.phase is Phase.READY and not await _superseded(mine, home, other):
+        return mine
+    return None
 
 
 async def _superseded(mine: S, home: JobCollection[S], other: JobCollection[T]) -> bool:
@@ -364,3 +375,13 @@ class Models(Collection):
     async def get_undeployment(self, model_id: str) -> Undeployment:
         """Fetch how the undeployment of a model stands (get-undeploy-status)."""
         return await self.undeployments.get_status(model_id)
+
+
+async def deployment_now(models: Models, model_id: str) -> Deployment | None:
+    """The deployment by which a model serves or is about to; None where it does not."""
+    return await _standing(models.deployments, models.undeployments, model_id)
+
+
+async def undeployment_now(models: Models, model_id: str) -> Undeployment | None:
+    """The undeployment by which a model went out of service or is about to; None where it did not."""
+    return await _standing(models.undeployments, models.deployments, model_id)

@@ -19,6 +19,7 @@ from nugen_async.launching.course import (
     Scores,
     Step,
     Verb,
+    Whose,
     next_step,
     retried,
 )
@@ -149,6 +150,8 @@ RECORDS = st.builds(
     done=st.booleans(),
     attempt=st.integers(1, 9),
     waited=st.floats(0, 1e6),
+    whose=st.sampled_from(Whose),
+    users=st.lists(st.text(max_size=3), max_size=2).map(tuple),
 )
 FAILURES = st.builds(
     Failure,
