@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable
+from collections.abc import AsyncIterable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,8 +12,12 @@ from attrs import evolve, frozen
 from .._core.age import server_time
 from .._core.reconcile import Sighting, Wanted, judge, pauses, sighted
 from ..client import Nugen
+from ..resources._nouns import JobCollection
 from .ledger import Ledger
+from .rivals import Rivals
 
+_LONG_AGO = timedelta(hours=1)
+"""What was sent before that is on the list by now, if it was taken."""
 _REST, _RESTS = 0.5, 4.0
 """Seconds, and times its own length, between two readings of a list: a long one is not read all the time."""
 
@@ -26,12 +30,27 @@ class Glance:
     ahead: timedelta | None
 
 
+@frozen
+class Found:
+    """What may be it, and whether that may as well be what another open create made."""
+
+    ids: tuple[str, ...] = ()
+    disputed: bool = False
+
+
 class Lookups:
     """Looks at the lists of one client."""
 
     def __init__(self, nugen: Nugen, ledger: Ledger, settle: float) -> None:
+        self.rivals = Rivals()
         self._ledger = ledger
         self._settle = settle
+        self._nouns: Mapping[str, JobCollection[Any]] = {
+            "document": nugen.documents,
+            "benchmark": nugen.benchmarks,
+            "alignment": nugen.alignments,
+            "evaluation": nugen.evaluations,
+        }
         self._lists = {
             "document": _List(nugen.documents.list),
             "benchmark": _List(nugen.benchmarks.list),
@@ -39,22 +58,27 @@ class Lookups:
             "evaluation": _List(nugen.evaluations.list),
         }
 
-    async def find(self, kind: str, wanted: Wanted, intended: datetime) -> tuple[str, ...]:
-        """The ids of what may be what was *wanted* and *intended* then, oldest first.
+    async def find(self, kind: str, key: str, wanted: Wanted, intended: datetime) -> Found:
+        """What may be what *key* *wanted* and *intended* then, oldest first.
 
-        None is told only after the list had the time to show it.
+        An exact match is told at once. Nothing, or what is only probable, is told after the list had the
+        time to show all, and others the time to say what is theirs.
         """
-        age = (datetime.now(UTC) - intended).total_seconds()
-        waits = pauses(min(self._settle, self._settle - age))
+        waits = pauses(0.0 if datetime.now(UTC) - intended > _LONG_AGO else self._settle)
         while True:
             glance = await self._lists[kind].glance()
             since = None if glance.ahead is None else intended + glance.ahead
             fits = judge(evolve(wanted, since=since), glance.seen)
-            if fits:
-                taken = await self._ledger.taken(fits)
-                fits = tuple(each for each in fits if each not in taken)
-            if fits or (pause := next(waits, None)) is None:
-                return fits
+            shown = [each for each in glance.seen if each.id in fits]
+            if not wanted.exact:
+                await self.rivals.answers(key, kind, shown)
+            taken = await self._ledger.taken(fits) if fits else set[str]()
+            fits = tuple(each for each in fits if each not in taken)
+            if fits and wanted.exact:
+                return Found(fits)
+            if (pause := next(waits, None)) is None:
+                shown = [each for each in shown if each.id in fits]
+                return Found(fits, self.rivals.dispute(key, kind, shown))
             await asyncio.sleep(pause)
 
     async def aclose(self) -> None:

@@ -12,7 +12,7 @@ from .._core.reconcile import Wanted, token_of
 from ..errors import ClientStateError, CreateOutcomeUnknownError, NugenError
 from .course import Record, Verb
 from .ledger import Ledger
-from .lookups import Lookups
+from .lookups import Found, Lookups
 
 _MOST_SENDINGS = 3
 """How often one create goes out whose answer is lost each time, and which is then found not to exist."""
@@ -55,6 +55,7 @@ class Maker:
         """
         sent = 0
         lost: CreateOutcomeUnknownError | None = None
+        rivals = self._lookups.rivals
         while record.verb is not Verb.AWAIT:
             if record.verb is Verb.LOOK:
                 record = await self._looked(thing, record, write, lost, last=sent >= _MOST_SENDINGS)
@@ -64,6 +65,7 @@ class Maker:
             record = evolve(record, token=token, intended=datetime.now(UTC).isoformat())
             await write(record)
             sent += 1
+            rivals.sent(thing.key, thing.kind, thing.wanted(token))
             try:
                 record = evolve(record, ids=(await thing.send(token),))
             except CreateOutcomeUnknownError as error:
@@ -72,9 +74,13 @@ class Maker:
                 raise
             except NugenError:
                 await write(evolve(record, intended=""))
+                rivals.settled(thing.key)
                 raise
             else:
                 await write(record)
+                rivals.settled(thing.key)
+            finally:
+                rivals.unanswered(thing.key)
         return record
 
     async def _looked(
@@ -87,26 +93,30 @@ class Maker:
         last: bool,
     ) -> Record:
         """*record* with the id that was found, or without the intent when it surely was not taken."""
-        wanted = thing.wanted(record.token)
+        wanted, rivals = thing.wanted(record.token), self._lookups.rivals
+        rivals.lost(thing.key, thing.kind, wanted)
         intended = datetime.fromisoformat(record.intended)
-        fits: tuple[str, ...] = ()
+        found = Found()
         try:
-            fits = await self._lookups.find(thing.kind, wanted, intended)
+            found = await self._lookups.find(thing.kind, thing.key, wanted, intended)
         except ClientStateError:
             raise
         except NugenError as error:
             doubt = f"the list cannot be read: {error}"
         else:
-            if not fits and not last:
+            if not found.ids and not last:
+                rivals.settled(thing.key)
                 return evolve(record, intended="")
-            doubt = "several fit" if fits else "its answer was lost each time"
+            doubt = _doubt(found)
         async with self._ledger.claim(f"adopt:{thing.kind}"):
-            if await self._ledger.taken(fits):
+            if await self._ledger.taken(found.ids):
                 return record  # somebody adopted one meanwhile, so look again
-            if len(fits) == 1:
-                record = evolve(record, ids=fits)
+            if doubt:
+                unknown = _unknown(thing, record, lost, found.ids, doubt)
+                record = await self._decided(record, unknown)
             else:
-                record = await self._decided(record, _unknown(thing, record, lost, fits, doubt))
+                record = evolve(record, ids=found.ids)
+            rivals.settled(thing.key)
             await write(record)
         return record
 
@@ -149,6 +159,17 @@ class Maker:
         for flight in flights:
             flight.cancel()
         await asyncio.gather(*flights, return_exceptions=True)
+
+
+def _doubt(found: Found) -> str:
+    """Why what was *found* decides nothing; empty where it does."""
+    match len(found.ids):
+        case 0:
+            return "its answer was lost each time"
+        case 1:
+            return "another create whose answer was lost fits as well" if found.disputed else ""
+        case _:
+            return "several fit"
 
 
 def _unknown(
