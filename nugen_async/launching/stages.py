@@ -34,6 +34,9 @@ from .spec import Stage, Workflow, digest
 
 J = TypeVar("J", bound=Job)
 
+_AT_REST = frozenset({"READY", "UNDEPLOYED"})
+"""What a list says of a model that is not deployed; any other word might mean that it is."""
+
 
 @frozen(kw_only=True)
 class Moment:
@@ -249,8 +252,10 @@ class Run:
             if not record.ids:
                 record = evolve(record, intended=_now())
                 await self._write(Stage.UNDEPLOYMENT, record)
-                await self._undeployed()
+                begun = await self._undeployed()
                 record = evolve(record, ids=(self._model_id,))
+                if not begun:
+                    return
                 await self._write(Stage.UNDEPLOYMENT, record)
             out = self._nugen.models.undeployments.handle(self._model_id)
             await self._ended(Stage.UNDEPLOYMENT, out)
@@ -259,19 +264,32 @@ class Run:
         await self._tools.service.leave(self.user, deployment, take_out)
         self._end(Stage.UNDEPLOYMENT, record)
 
-    async def _undeployed(self) -> None:
-        """Begin the undeployment, once the deployment that this workflow gave up on has ended."""
+    async def _undeployed(self) -> bool:
+        """Begin the undeployment, once the deployment that this workflow gave up on has ended.
+
+        False when there is nothing to undeploy: the server refuses it, and lists a model that is at rest.
+        """
         models, model_id = self._nugen.models, self._model_id
         try:
             await models.undeploy(model_id)
         except BadRequestError as refusal:
             if not self.progress.of(Stage.DEPLOYMENT).intended:
                 raise
+            if await self._at_rest():
+                return False
             try:
                 await self._ended(Stage.UNDEPLOYMENT, models.deployments.handle(model_id))
             except (JobFailedError, JobUnreachableError):
                 raise refusal from None
             await models.undeploy(model_id)
+        return True
+
+    async def _at_rest(self) -> bool:
+        """Whether the list of models shows this one as not in service, nor on its way there."""
+        async for model in self._nugen.models.list_aligned():
+            if model.id == self._model_id:
+                return (model.deployment_status or model.status).strip().upper() in _AT_REST
+        return False
 
     async def _evaluation(self, record: Record) -> None:
         spec = self._spec

@@ -15,7 +15,7 @@ from nugen_async.batch import Batch, Failed, Outcome, Ready, TimedOut
 from nugen_async.cli.app import execute
 from nugen_async.errors import JobUnreachableError, NugenError, ServerError, WaitTimeoutError
 from nugen_async.simulator import Fault, Simulator, Span, Status, Times, World
-from nugen_async.workflows import Workflow, WorkflowResult, run_workflow
+from nugen_async.workflows import Stage, Workflow, WorkflowResult, run_workflow
 
 BASE = "llama-v3p1-8b-instruct"
 SPEC = Workflow(
@@ -127,6 +127,22 @@ async def test_a_model_that_was_meant_to_stay_is_no_warning() -> None:
     assert "cost money" not in Ready(key="k", result=result)._repr_html_()
     assert "\x1b" not in result.leftover
     assert "undeploy 'm" in result.leftover
+
+
+@pytest.mark.parametrize("status", [409, 422, 500])
+async def test_a_deployment_that_was_refused_is_no_model_left_serving(
+    tmp_path: Path, status: int
+) -> None:
+    made = World(
+        seed=1, faults=[Fault(effect=Status(status, {"detail": "no"}), operation="deploy")]
+    )
+    made.add_document("doc-1")
+    async with batch(tmp_path / "runs.db", made) as opened:
+        outcome = await one(opened)
+        assert isinstance(outcome, Failed)
+        assert [failure.stage for failure in outcome.failures] == [Stage.DEPLOYMENT]
+        assert not outcome.result.still_deployed
+        assert (await opened.status()).still_deployed == ()
 
 
 async def test_a_model_whose_deployment_was_given_up_on_is_undeployed_once_it_serves() -> None:
