@@ -20,7 +20,7 @@ from .retry import Fate, fate
 from .rounds import Agenda
 from .schedule import Hints, Phase, Schedule, Watch
 from .trouble import BUDGET, Abandon, Route, Trouble
-from .waiters import Kind, Subject, Terms, Watched, end_of
+from .waiters import Kind, Many, Subject, Terms, Watched, end_of
 
 _SHARED = 1.0
 """Seconds for which one last look serves all who wait for a job."""
@@ -92,6 +92,8 @@ class Book(Generic[J]):
         if subject is None:
             subject = self.subjects[job.id] = Subject(job)
         subject.join(terms, watch)
+        if isinstance(terms, Many):
+            terms.keys.append(subject.key)
         if terms.wait is not None:
             terms.wait.joined()
         if terms.once or watch.due <= now:
@@ -112,10 +114,8 @@ class Book(Generic[J]):
 
     def concerned(self, terms: Terms[J]) -> list[Subject[J]]:
         """The jobs that *terms* still wait for."""
-        if terms.key is None:
-            return [subject for subject in self.subjects.values() if terms in subject.waiters]
-        one = self.subjects.get(terms.key)
-        return [one] if one is not None and terms in one.waiters else []
+        found = [self.subjects.get(key) for key in terms.keys]
+        return [each for each in found if each is not None and terms in each.waiters]
 
     def leave(self, terms: Terms[J]) -> None:
         """Forget what *terms* still wait for; nobody else notices."""

@@ -27,7 +27,7 @@ from .outcome import Ending, Failed, Parked, Ready
 from .rounds import Agenda, Items, ListFacts, Pages, plan
 from .schedule import Schedule, as_schedule
 from .sinks import Changes, Notifier, OnUpdate, Outcomes
-from .waiters import Awaited, Fed, Kind, Limits, ScheduleLike, Terms, Watched, end_of
+from .waiters import Awaited, Fed, Kind, Limits, Many, ScheduleLike, Terms, Watched, end_of
 
 _LONGEST_SLEEP = 60.0
 """The clock of a suspended laptop stands still: wake now and then to see what is due."""
@@ -116,7 +116,7 @@ class Poller(Generic[J]):
     ) -> Callable[[], None]:
         """Have the outcome of each job put into *sink*; returns what ends all of it."""
         policy, limits = self._policy(schedule), self._limits(timeout, stalled_after)
-        terms: Terms[J] = Fed(policy, limits, None, self._loop.time(), sink)
+        terms: Terms[J] = Many(policy, limits, self._loop.time(), sink)
         try:
             self._enlist(jobs, terms)
         except BaseException:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import Any, Generic, Literal, Protocol, Self, TypeVar
 
@@ -116,6 +116,11 @@ class Terms(Generic[J]):
         raise NotImplementedError
 
     @property
+    def keys(self) -> Iterable[str]:
+        """The jobs that it is or was about."""
+        return () if self.key is None else (self.key,)
+
+    @property
     def once(self) -> bool:
         """Whether one look is all that is wanted."""
         return self.limits is not None and self.limits.timeout == 0
@@ -201,6 +206,21 @@ class Fed(Terms[J]):
     def sink(self) -> Sink[J]:
         """What was given."""
         return self._sink
+
+
+class Many(Fed[J]):
+    """One caller who reads the ends of many jobs from a sink."""
+
+    __slots__ = ("_keys",)
+
+    def __init__(self, policy: Schedule, limits: Limits | None, now: float, sink: Sink[J]) -> None:
+        super().__init__(policy, limits, None, now, sink)
+        self._keys: list[str] = []
+
+    @property
+    def keys(self) -> list[str]:
+        """The jobs that it is or was about, for the book to add to."""
+        return self._keys
 
 
 class Subject(Generic[J]):
