@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import re
 from html.parser import HTMLParser
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -292,8 +293,8 @@ def test_a_browser_sorts_it_and_finds_nothing_to_complain_of(tmp_path: Path) -> 
 
         def column(place: int) -> list[str]:
             return driver.execute_script(
-                "return [...document.querySelector('tbody').rows]"
-                f".map((row) => row.cells[{place}].textContent)"
+                "return [...document.querySelectorAll('tbody')]"
+                f".map((body) => body.rows[0].cells[{place}].textContent)"
             )
 
         def click(heading: int) -> None:
@@ -309,7 +310,47 @@ def test_a_browser_sorts_it_and_finds_nothing_to_complain_of(tmp_path: Path) -> 
         assert [float(cell) for cell in falling[:-1]] == sorted(numbers, reverse=True)
         click(0)
         assert column(0)[:3] == ["run 0", "run 1", "run 2"]
+        above = "return document.querySelector('.why').previousElementSibling.cells[0].textContent"
+        assert driver.execute_script(above) == "run 99"
         wide = "return document.documentElement.scrollWidth - document.documentElement.clientWidth"
         assert driver.execute_script(wide) == 0
         assert "more" in driver.find_element("css selector", "summary").text
         assert [entry for entry in driver.get_log("browser") if entry["level"] == "SEVERE"] == []
+
+
+@pytest.mark.looptime(False)
+@pytest.mark.filterwarnings("default")
+def test_a_telephone_shows_every_number_and_breaks_no_word(tmp_path: Path) -> None:
+    rows = [
+        row(1, spans=(Span("documents", T0, T0 + 20), Span("alignment", T0 + 20, T0 + 118))),
+        row(2, metrics={}, state="failed", reason="alignment: POST http://x answered 400. " * 6),
+    ]
+    file = tmp_path / "report.html"
+    with browser.driven(tmp_path / "p") as driver:
+        screen = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        for length in (118, 400, 5000, 400_000):
+            spans = (Span("alignment", T0, T0 + length),)
+            file.write_text(html([row(0, spans=spans), *rows]), encoding="utf-8")
+            driver.get(file.as_uri())
+
+            def boxes(selector: str) -> list[dict[str, float]]:
+                return driver.execute_script(
+                    f"return [...document.querySelectorAll('{selector}')]"
+                    ".map((each) => each.getBoundingClientRect().toJSON())"
+                )
+
+            assert boxes("h1")[0]["height"] < 60, "one line"
+            numbers = boxes(".bars .number, .times .line:not(.axis) .number")
+            assert len(numbers) == 5
+            assert all(box["width"] > 20 and box["right"] < 400 for box in numbers)
+            ticks = [box for box in boxes(".axis text") if box["width"]]
+            (card,) = boxes(".times")
+            assert len(ticks) > 1
+            assert all(
+                card["left"] <= box["left"] and box["right"] <= card["right"] for box in ticks
+            )
+            gaps = [after["left"] - before["right"] for before, after in pairwise(ticks)]
+            assert min(gaps) > 0, "no two times overlap"
+            (why,) = boxes(".why p")
+            assert why["right"] < 400, "the reason is read without scrolling"

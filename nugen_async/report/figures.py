@@ -12,6 +12,8 @@ from .rows import STAGES, Change, Row, Span
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _STEPS = (1, 5, 15, 30, 60, 300, 900, 1800, 3600, 7200, 14400, 28800, 43200, 86400, 604800)
 _TICKS = 7
+_LATE = 90
+"""The share of the axis, in percent, after which a text must end at its tick to be seen whole."""
 _AT_ONCE = 25
 """Lines of a figure that are shown without being asked for."""
 _LEAST = 0.25
@@ -109,14 +111,20 @@ def timeline(rows: Sequence[Row]) -> str:
     length = max(end - start, 1.0)
     marks = [(tick, (tick / length) * 100) for tick in ticks(length)]
     grid = "".join(f'<line x1="{at:.2f}%" x2="{at:.2f}%" y2="100%"/>' for _, at in marks)
-    axis = "".join(
-        f'<text x="{at:.2f}%" y="12">{duration(tick) if tick else "0"}</text>' for tick, at in marks
-    )
+    axis = "".join(_tick(tick, at, number) for number, (tick, at) in enumerate(marks))
     lines = _folded([_line(row, start, length, grid) for row in shown])
     return (
         f'<div class="line axis"><span class="label"></span><svg height="16">{axis}</svg>'
         f'<span class="number"></span></div>{lines}'
     )
+
+
+def _tick(tick: int, at: float, number: int) -> str:
+    """One time on the axis, *at* so many percent of it; a narrow screen shows every other one."""
+    anchor = "start" if not tick else "end" if at > _LATE else "middle"
+    kind = ' class="other"' if number % 2 else ""
+    told = duration(tick) if tick else "0"
+    return f'<text{kind} x="{at:.2f}%" y="12" text-anchor="{anchor}">{told}</text>'
 
 
 def _line(row: Row, start: float, length: float, grid: str) -> str:

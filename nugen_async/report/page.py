@@ -156,18 +156,19 @@ def _table(rows: Sequence[Row], names: Sequence[str]) -> str:
         f'<th scope="col"{"" if label in _WORDS else " class=n"}><button>{label}</button></th>'
         for label in heads
     )
-    body = "".join(f"<tr>{_cells(row, shares)}</tr>" for row in rows)
+    body = "".join(
+        f"<tbody><tr>{_cells(row, shares)}</tr>{_why(row, len(heads))}</tbody>" for row in rows
+    )
     return _section(
         "All workflows",
-        f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>',
+        f'<div class="wide"><table><thead><tr>{head}</tr></thead>{body}</table></div>',
         '<span class="screen">Click a heading to sort.</span>',
     )
 
 
 def _cells(row: Row, shares: dict[str, bool]) -> str:
-    reason = f"<small>{text(row.reason)}</small>" if row.reason else ""
     cells = [
-        f'<th scope="row" data-v="{text(row.title)}">{text(row.title)}{reason}</th>',
+        f'<th scope="row">{text(row.title)}</th>',
         f'<td class="{row.state}">{row.state}</td>',
         f"<td>{text(row.base_model)}</td>",
     ]
@@ -183,6 +184,13 @@ def _cells(row: Row, shares: dict[str, bool]) -> str:
     cells.append(f'<td class="n" data-v="{seconds}">{duration(row.seconds)}</td>')
     cells.append(f"<td><code>{text(row.model_id)}</code></td>")
     return "".join(cells)
+
+
+def _why(row: Row, width: int) -> str:
+    """What went wrong, in a line of its own below that of the workflow; it moves with it."""
+    if not row.reason:
+        return ""
+    return f'<tr class="why"><td colspan="{width}"><p>{text(row.reason)}</p></td></tr>'
 
 
 def _words(name: str) -> str:

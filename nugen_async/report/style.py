@@ -17,8 +17,10 @@ STYLE = """
 * { box-sizing: border-box; }
 body { margin: 0 auto; max-width: 78rem; padding: 2rem 1.5rem 4rem; background: var(--ground);
   color: var(--ink); font: 15px/1.5 system-ui, sans-serif; }
-header { display: flex; justify-content: space-between; align-items: baseline; gap: 1rem; }
-h1 { font-size: 1.7rem; margin: 0; overflow-wrap: anywhere; } h2 { font-size: 1.1rem; margin: 0 0 .25rem; }
+header { display: flex; flex-wrap: wrap; justify-content: space-between; align-items: baseline;
+  gap: 0 1rem; }
+h1 { font-size: 1.7rem; margin: 0; max-width: 100%; overflow-wrap: break-word; }
+h2 { font-size: 1.1rem; margin: 0 0 .25rem; }
 header p, .note, small, dt { color: var(--soft); }
 header p { margin: 0; white-space: nowrap; } .note { margin: 0 0 .75rem; font-size: .87rem; }
 section, .totals div { background: var(--card); border: 1px solid var(--line); border-radius: .7rem; }
@@ -59,7 +61,9 @@ table { border-collapse: collapse; width: 100%; font-size: .85rem; }
 th, td { text-align: left; padding: .35rem .6rem; border-top: 1px solid var(--line); vertical-align: top; }
 thead th { border: 0; padding: 0; vertical-align: bottom; } thead th.n button { text-align: right; }
 tbody th { font-weight: 600; overflow-wrap: anywhere; min-width: 8rem; }
-tbody th small { font-weight: 400; }
+@media screen { td:nth-child(3) { min-width: 10rem; } }
+.why td { border: 0; padding-top: 0; color: var(--soft); overflow-wrap: anywhere; }
+.why p { position: sticky; left: .6rem; width: fit-content; max-width: min(60rem, 100vw - 7rem); margin: 0; }
 .n { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
 code { font: .82rem ui-monospace, monospace; white-space: nowrap; }
 th button { font: inherit; font-weight: 600; color: var(--soft); background: none; border: 0;
@@ -68,17 +72,20 @@ th button:hover, th button:focus-visible { color: var(--ink); }
 th[aria-sort=ascending] button::after { content: " \\25B2"; }
 th[aria-sort=descending] button::after { content: " \\25BC"; }
 @media screen and (max-width: 48rem) {
-  .line, .times .line { grid-template-columns: 7rem 1fr; } .line .number { display: none; } }
+  .line, .times .line { grid-template-columns: 1fr auto; gap: 0 .8rem; margin-top: .45rem; }
+  .line svg { grid-area: 2 / 1 / 3 / 3; } .number b { min-width: 0; margin-left: .4rem; }
+  .axis .other { display: none; } }
 @media print {
   :root { color-scheme: light; --ground: #fff; }
   @page { margin: 14mm 12mm; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
   body { padding: 0 1px; max-width: none; font-size: 10pt; } .screen { display: none; }
   section, .totals div { border-color: #ccc; } section { padding: .6rem .8rem; }
-  h2, .note { break-after: avoid; } tr, li { break-inside: avoid; } thead { display: table-header-group; }
+  h2, .note { break-after: avoid; } tbody, li { break-inside: avoid; } thead { display: table-header-group; }
   .line { grid-template-columns: 9rem 1fr 10rem; }
   .times .line { grid-template-columns: 9rem 1fr 5rem; }
-  .wide { overflow: visible; } table { font-size: 7.5pt; } code { font-size: 7pt; }
+  .wide { overflow: visible; } .why p { max-width: none; }
+  table { font-size: 7.5pt; } code { font-size: 7pt; }
   th, td, thead th { padding: .2rem .3rem; } thead th { color: var(--soft); }
   tbody th { min-width: 7rem; overflow-wrap: break-word; } th button { display: contents; }
   summary { display: none; } details::details-content { content-visibility: visible; } }
@@ -87,18 +94,20 @@ th[aria-sort=descending] button::after { content: " \\25BC"; }
 SCRIPT = """
 for (const head of document.querySelectorAll("thead th")) {
   head.querySelector("button").addEventListener("click", () => {
-    const body = head.closest("table").tBodies[0], place = head.cellIndex;
+    const table = head.closest("table"), place = head.cellIndex;
     const falling = head.getAttribute("aria-sort") === "ascending";
-    const value = (row) => row.cells[place].dataset.v ?? row.cells[place].textContent;
-    const numbers = place > 0 && body.rows.length && body.rows[0].cells[place].dataset.v !== undefined;
-    const rows = [...body.rows].sort((a, b) => {
+    const cell = (body) => body.rows[0].cells[place];
+    const value = (body) => cell(body).dataset.v ?? cell(body).textContent;
+    const bodies = [...table.tBodies];  // one a workflow, so that its error goes with it
+    const numbers = bodies.length && cell(bodies[0]).dataset.v !== undefined;
+    bodies.sort((a, b) => {
       const [left, right] = falling ? [value(b), value(a)] : [value(a), value(b)];
       if (value(a) === "" || value(b) === "") return (value(a) === "") - (value(b) === "");
       return numbers ? left - right : left.localeCompare(right, undefined, { numeric: true });
     });
     for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
     head.setAttribute("aria-sort", falling ? "descending" : "ascending");
-    body.append(...rows);
+    table.append(...bodies);
   });
 }
 """
