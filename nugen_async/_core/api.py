@@ -188,9 +188,13 @@ class Api:
         if 200 <= status < 300:  # noqa: PLR2004 # HTTP's successes
             self.transport.answered(status, None)
             try:
-                payload = None if call.unread else _said(call, response)
+                payload = None if call.unread else interpret.payload(response)
             except DecodeError as error:
-                raise self._unreadable(error, call, response) from None
+                if not _may_say_nothing(call, response):
+                    raise self._unreadable(error, call, response) from None
+                payload = None
+            if payload is None and call.effect is Effect.SETTLE and call.about:
+                payload = {}  # the change was made, and its id is known
         else:
             payload = self._refused(call, response, doubt=doubt)
         if (sink := _seen.get()) is not None:
@@ -264,16 +268,11 @@ async def in_slices(payload: Json, call: Call[T]) -> T:
         await asyncio.sleep(0)
 
 
-def _said(call: Call[Any], response: Response) -> Json:
-    """The payload of a success; nothing where nothing need be said: of a change that was asked for by id."""
-    try:
-        said = interpret.payload(response)
-    except DecodeError:
-        done = call.effect is Effect.SETTLE and not response.body.strip()
-        if not done and call.returns is not NoneType:
-            raise
-        said = None
-    return {} if said is None and call.effect is Effect.SETTLE and call.about else said
+def _may_say_nothing(call: Call[Any], response: Response) -> bool:
+    """Whether a success needs no payload: that of a delete, and without a body of a change asked for by id."""
+    return call.returns is NoneType or (
+        call.effect is Effect.SETTLE and bool(call.about) and not response.body.strip()
+    )
 
 
 def _changed(call: Call[T], payload: Json, error: DecodeError) -> T | None:

@@ -11,6 +11,7 @@ from attrs import evolve, fields
 
 from .._core.age import server_time
 from .._core.reconcile import OnUnknown, Wanted, judge, pauses, sighted
+from .._core.retry import Fate, fate
 from ..errors import CreateOutcomeUnknownError, InvalidRequestError, NugenError
 from ._records import Job
 
@@ -64,7 +65,9 @@ async def listed_as(listed: Callable[[], AsyncIterable[J]], job_id: str) -> J | 
         await asyncio.sleep(pause)
         try:
             found = [row async for row in listed() if row.id == job_id]
-        except NugenError:
+        except NugenError as error:
+            if fate(error) is Fate.REFUSED:
+                return None
             continue
         if found:
             return found[0]
