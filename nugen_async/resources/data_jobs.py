@@ -28,7 +28,6 @@ _LARGEST_PAGE = 100
 _LONGEST_NAME = 255
 
 JobType = Literal["principle_files", "context_grounded_files", "context_grounded_vector_db"]
-Clearable = Literal["system_prompt", "instructions", "vector_database_id"]
 _CLEARABLE = ("system_prompt", "instructions", "vector_database_id")
 _JOB_TYPES = ("principle_files", "context_grounded_files", "context_grounded_vector_db")
 _HINTS = {
@@ -203,7 +202,7 @@ class DataJobs(JobCollection[DataJob]):
         system_prompt: str | None = None,
         instructions: str | None = None,
         vector_database_id: str | None = None,
-        clear: Iterable[Clearable] = (),
+        clear: Iterable[Literal["system_prompt", "instructions", "vector_database_id"]] = (),
     ) -> DataJob:
         """Change what is given, empty the fields named in `clear` (sent as null), and leave the rest.
 
