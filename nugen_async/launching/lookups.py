@@ -12,6 +12,7 @@ from attrs import evolve, frozen
 from .._core.age import server_time
 from .._core.reconcile import Sighting, Wanted, judge, pauses, sighted
 from ..client import Nugen
+from ..errors import ClientStateError, NugenError
 from ..resources._nouns import JobCollection
 from .ledger import Ledger
 from .rivals import Rivals
@@ -80,6 +81,16 @@ class Lookups:
                 shown = [each for each in shown if each.id in fits]
                 return Found(fits, self.rivals.dispute(key, kind, shown))
             await asyncio.sleep(pause)
+
+    async def has(self, kind: str, id: str) -> bool:
+        """Whether the server shows a thing of this *kind* under this *id*."""
+        try:
+            await self._nouns[kind].handle(id).refresh()
+        except ClientStateError:
+            raise
+        except NugenError:
+            return False
+        return True
 
     async def aclose(self) -> None:
         """End what is being read."""

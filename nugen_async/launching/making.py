@@ -113,20 +113,35 @@ class Maker:
                 return record  # somebody adopted one meanwhile, so look again
             if doubt:
                 unknown = _unknown(thing, record, lost, found.ids, doubt)
-                record = await self._decided(record, unknown)
+                record = await self._decided(thing, record, unknown)
             else:
                 record = evolve(record, ids=found.ids)
             rivals.settled(thing.key)
             await write(record)
         return record
 
-    async def _decided(self, record: Record, unknown: CreateOutcomeUnknownError) -> Record:
-        decision = await self._decide(unknown)
+    async def _decided(
+        self, thing: Thing, record: Record, unknown: CreateOutcomeUnknownError
+    ) -> Record:
+        decision: object = await self._decide(unknown)
         if decision == FAIL:
             raise unknown
         if decision == CREATE:
             return Record(attempt=record.attempt + 1)
+        if not isinstance(decision, str) or not await self._adoptable(thing, decision, unknown):
+            reason = f"{unknown.reason}; {decision!r} was the answer, which is none to adopt"
+            raise evolve(unknown, reason=reason)
         return evolve(record, ids=(decision,))
+
+    async def _adoptable(
+        self, thing: Thing, chosen: str, unknown: CreateOutcomeUnknownError
+    ) -> bool:
+        """Whether *chosen* was offered, or is there and nobody else's."""
+        if chosen in unknown.candidates:
+            return True
+        return not await self._ledger.taken((chosen,)) and await self._lookups.has(
+            thing.kind, chosen
+        )
 
     async def shared(self, key: str, make: Callable[[Record, Write], Awaitable[Record]]) -> Record:
         """The record of a thing that several workflows use; whoever comes first makes it."""
