@@ -269,7 +269,7 @@ async def in_slices(payload: Json, call: Call[T]) -> T:
 
 
 def _may_say_nothing(call: Call[Any], response: Response) -> bool:
-    """Whether a success needs no payload: that of a delete, and without a body of a change asked for by id."""
+    """Whether a success needs no payload: that of a delete, or without a body that of a change by id."""
     return call.returns is NoneType or (
         call.effect is Effect.SETTLE and bool(call.about) and not response.body.strip()
     )
