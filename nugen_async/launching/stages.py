@@ -215,6 +215,7 @@ class Run:
                 base_model=spec.base_model,
                 documents=frozenset(self._document_ids),
             ),
+            deadline=self._deadline,
         )
         job = await self._made_and_ended(
             Stage.ALIGNMENT, thing, record, self._nugen.alignments.handle
@@ -311,6 +312,7 @@ class Run:
             key=f"evaluation:{self._key}",
             send=send,
             wanted=lambda _: Wanted(models=models, benchmark_id=benchmark_id),
+            deadline=self._deadline,
         )
         await self._made_and_ended(Stage.EVALUATION, thing, record, self._nugen.evaluations.handle)
         self._end(Stage.EVALUATION, self.progress.of(Stage.EVALUATION))
@@ -388,7 +390,13 @@ class Run:
             if isinstance(error, NugenError):
                 raise
             waited = asyncio.get_running_loop().time() - self._began
-            raise WaitTimeoutError(job_id=thing.kind, waited=waited) from None
+            record = await self._tools.ledger.shared(thing.key) or Record()
+            if not record.id:
+                raise WaitTimeoutError(job_id=thing.kind, waited=waited) from None
+            job = handle(record.id)
+            raise WaitTimeoutError(
+                job=job, job_id=job.id, resume_token=job.resume_token(), waited=waited
+            ) from None
 
     async def _ended(self, stage: Stage, job: J) -> J:
         async def changed(now: J) -> None:

@@ -11,7 +11,7 @@ import pytest
 from nugen_async import Nugen
 from nugen_async.batch import Batch, BatchStoppedError, Failed, Ready, TimedOut, Unknown
 from nugen_async.errors import CreateOutcomeUnknownError, InvalidRequestError, JobFailedError
-from nugen_async.simulator import Drop, Fault, Simulator, Status, World
+from nugen_async.simulator import Drop, Fault, Simulator, Span, Status, Times, World
 from nugen_async.workflows import Moment, Stage, Workflow
 
 BASE = "llama-v3p1-8b-instruct"
@@ -90,6 +90,30 @@ async def test_what_workflows_share_is_uploaded_and_built_once(tmp_path: Path) -
         assert {type(o) for o in outcomes} == {Ready}
         assert len(sim.world.documents) == len(sim.world.benchmarks) == 1
         assert len(sim.world.alignments) == len(sim.world.evaluations) == 10
+
+
+async def test_out_of_time_for_what_is_shared_names_it(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("Contracts end when they end.")
+    world = World(times=Times(document=Span(600.0)))
+    async with (
+        Simulator(world=world) as sim,
+        Nugen("key", base_url=sim.url) as nugen,
+        Batch.open(tmp_path / "runs.db", nugen) as batch,
+    ):
+        specs = [Workflow(name="n", documents=[notes])]
+        task = asyncio.create_task(ran(batch, specs))
+        while not world.documents:  # noqa: ASYNC110 # the simulator rings no bell
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(10)
+        task.cancel()
+        await asyncio.wait({task})
+        (outcome,) = await ran(batch, specs, timeout=60)
+        assert isinstance(outcome, TimedOut)
+        error = outcome.error()
+        assert [error.job_id] == [*world.documents]
+        assert str(error).startswith(f"document {error.job_id} was not seen")
+        assert (await nugen.resume(error.resume_token).wait_until_ready()).id == error.job_id
 
 
 async def test_five_percent_may_fail_and_the_others_are_there(tmp_path: Path) -> None:
