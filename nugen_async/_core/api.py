@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import logging
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Iterable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Coroutine, Mapping
 from contextvars import ContextVar
 from datetime import UTC, datetime
 from types import NoneType
@@ -17,11 +16,10 @@ from attrs import evolve, field, frozen
 
 from ..errors import (
     APIStatusError,
-    CreateOutcomeUnknownError,
     DecodeError,
     NugenError,
 )
-from . import interpret
+from . import interpret, lost
 from .codec import handle, steps, structure
 from .events import Event, Events
 from .gate import Urgency
@@ -34,9 +32,6 @@ from .wire import Call, Contract, Effect, Json, Response
 
 T = TypeVar("T")
 
-_NAMES = ("name", "agent_name", "alignment_name", "benchmark_name", "evaluation_name")
-_OF_FILES = ("names", "files")
-"""Parts of a form that say what is uploaded; elsewhere "files" are ids of other things."""
 _LONG = 64 * 1024
 """Bytes of an answer from which on it is read in slices; to read so many takes about 0.5 ms."""
 
@@ -106,7 +101,7 @@ class Api:
                 raise self._unreadable(error, call, response) from None
         except NugenError as error:
             if started is not None and fate(error) is Fate.UNKNOWN:
-                raise _unknown(call, error, started) from error
+                raise lost.create(call, error, started, datetime.now(UTC)) from error
             raise
 
     def fetch(
@@ -295,41 +290,6 @@ def _means_gone(call: Call[Any], error: APIStatusError) -> bool:
 
 def _of_the_route(error: NugenError) -> bool:
     return isinstance(error, APIStatusError) and interpret.route_is_missing(error)
-
-
-def _unknown(call: Call[Any], error: NugenError, started: datetime) -> CreateOutcomeUnknownError:
-    body = _told(call)
-    return CreateOutcomeUnknownError(
-        method=call.method,
-        url=getattr(error, "url", ""),
-        kind=call.noun.rstrip("s").replace("_", " "),
-        body=body,
-        token=body.get("workflow_id"),
-        started=started.isoformat(),
-        ended=datetime.now(UTC).isoformat(),
-        look_for=_marks(body, (*_NAMES, *_OF_FILES) if call.parts else _NAMES),
-        reason=str(error),
-    )
-
-
-def _told(call: Call[Any]) -> dict[str, Json]:
-    """What a create asked for; of the files in a form only their names."""
-    if call.json is not None:
-        return dict(call.json)
-    fields: dict[str, list[str]] = {}
-    for part in call.parts:
-        fields.setdefault(part.name, []).append(part.value or part.filename or "")
-    return {name: told if len(told) > 1 else told[0] for name, told in fields.items()}
-
-
-def _marks(body: Mapping[str, Json], names: Iterable[str]) -> str:
-    """By what the thing made of *body* is known, its *names* first; empty where it has no marks."""
-    named = next((body[key] for key in names if body.get(key)), None)
-    if isinstance(named, list):
-        return f"those named {', '.join(map(repr, named))}"
-    if named is not None:
-        return f"one named {named!r}"
-    return f"one like {json.dumps(body, default=str)}" if body else ""
 
 
 @contextlib.contextmanager
