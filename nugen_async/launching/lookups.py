@@ -11,6 +11,8 @@ from attrs import evolve, frozen
 
 from .._core.age import server_time
 from .._core.reconcile import Sighting, Wanted, judge, pauses, sighted
+from .._core.retry import Fate, fate
+from .._core.trouble import BUDGET, Abandon, Route, Trouble
 from ..client import Nugen
 from ..errors import ClientStateError, NugenError
 from ..resources._nouns import JobCollection
@@ -19,6 +21,8 @@ from .rivals import Rivals
 
 _LONG_AGO = timedelta(hours=1)
 """What was sent before that is on the list by now, if it was taken."""
+_LONGEST_PAUSE = 60.0
+"""Seconds between readings of a list that fail."""
 _REST, _RESTS = 0.5, 4.0
 """Seconds, and times its own length, between two readings of a list: a long one is not read all the time."""
 
@@ -62,12 +66,19 @@ class Lookups:
     async def find(self, kind: str, key: str, wanted: Wanted, intended: datetime) -> Found:
         """What may be what *key* *wanted* and *intended* then, oldest first.
 
-        An exact match is told at once. Nothing, or what is only probable, is told after the list had the
-        time to show all, and others the time to say what is theirs.
+        A list that cannot be read for a while is borne as waits bear it. An exact match is told at once.
+        Nothing, or what is only probable, is told after the list had the time to show all, and others the
+        time to say what is theirs.
         """
         waits = pauses(0.0 if datetime.now(UTC) - intended > _LONG_AGO else self._settle)
+        trouble = Trouble()
         while True:
-            glance = await self._lists[kind].glance()
+            try:
+                glance = await self._lists[kind].glance()
+            except NugenError as error:
+                await asyncio.sleep(_borne(trouble, error))
+                continue
+            trouble = Trouble()
             since = None if glance.ahead is None else intended + glance.ahead
             fits = judge(evolve(wanted, since=since), glance.seen)
             shown = [each for each in glance.seen if each.id in fits]
@@ -95,6 +106,16 @@ class Lookups:
     async def aclose(self) -> None:
         """End what is being read."""
         await asyncio.gather(*(each.aclose() for each in self._lists.values()))
+
+
+def _borne(trouble: Trouble, error: NugenError) -> float:
+    """Seconds until another reading; raises *error* where it will not pass, or lasts for too long."""
+    if fate(error) is Fate.REFUSED:
+        raise error
+    now = asyncio.get_running_loop().time()
+    if isinstance(trouble.failed(now, (Route.LIST,), BUDGET), Abandon):
+        raise error
+    return min(_LONGEST_PAUSE, 2.0**trouble.failures)
 
 
 class _List:

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from attrs import evolve, frozen
 
 from .._core.reconcile import Wanted, token_of
-from ..errors import ClientStateError, CreateOutcomeUnknownError, NugenError
+from ..errors import ClientStateError, CreateOutcomeUnknownError, NugenError, WaitTimeoutError
 from .course import Record, Verb
 from .ledger import Ledger
 from .lookups import Found, Lookups
@@ -33,6 +33,8 @@ class Thing:
     """Sends the create with a token; returns the server's id."""
     wanted: Callable[[str], Wanted]
     """What to look for, by the token."""
+    deadline: float | None = None
+    """By the loop's clock: so long it is looked for, at most."""
 
 
 async def _fail(_: CreateOutcomeUnknownError) -> str:
@@ -98,11 +100,15 @@ class Maker:
         intended = datetime.fromisoformat(record.intended)
         found = Found()
         try:
-            found = await self._lookups.find(thing.kind, thing.key, wanted, intended)
+            async with asyncio.timeout_at(thing.deadline):
+                found = await self._lookups.find(thing.kind, thing.key, wanted, intended)
         except ClientStateError:
             raise
         except NugenError as error:
             doubt = f"the list cannot be read: {error}"
+        except TimeoutError:
+            waited = (datetime.now(UTC) - intended).total_seconds()
+            raise WaitTimeoutError(job_id=record.token, waited=waited) from None
         else:
             if not found.ids and not last:
                 rivals.settled(thing.key)

@@ -1,0 +1,64 @@
+"""Finding again what a lost answer made, when the list is down, the clock is set, or several are alike."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from nugen_async import Nugen
+from nugen_async.batch import Batch, Outcome, Ready, TimedOut, Unknown
+from nugen_async.simulator import Drop, Fault, Simulator, Status, World
+from nugen_async.workflows import Workflow
+
+BASE = "llama-v3p1-8b-instruct"
+
+
+def alignment(world: World) -> Workflow:
+    world.add_document("doc-1")
+    return Workflow(name="run", key="run", base_model=BASE, document_ids=("doc-1",))
+
+
+async def ran(path: Path, nugen: Nugen, *specs: Workflow, **options: object) -> list[Outcome]:
+    async with Batch.open(path, nugen) as batch:
+        return [outcome async for outcome in batch.run(specs or None, **options)]
+
+
+@pytest.mark.parametrize("minutes", [2, 14])
+async def test_an_outage_right_after_a_create_only_makes_its_look_late(
+    tmp_path: Path, minutes: int
+) -> None:
+    world = World()
+    world.inject(Fault(effect=Status(502, handled=True), operation="create_alignment", nth=[1]))
+    world.inject(Fault(effect=Status(502), method="GET", until=60 * minutes))
+    async with Simulator(world=world) as sim, Nugen("key", base_url=sim.url) as nugen:
+        (outcome,) = await ran(tmp_path / "runs.db", nugen, alignment(world))
+        assert sim.log.count(operation="create_alignment") == 1
+
+    assert isinstance(outcome, Ready)
+    assert outcome.result.alignment_id == next(iter(world.alignments))
+
+
+async def test_a_look_ends_with_the_time_of_its_workflow_and_goes_on_in_the_next_run(
+    tmp_path: Path,
+) -> None:
+    world = World()
+    world.inject(Fault(effect=Status(502, handled=True), operation="create_alignment", nth=[1]))
+    world.inject(Fault(effect=Status(502), method="GET", until=600))
+    async with Simulator(world=world) as sim, Nugen("key", base_url=sim.url) as nugen:
+        (early,) = await ran(tmp_path / "runs.db", nugen, alignment(world), timeout=60)
+        assert isinstance(early, TimedOut)
+        assert sim.now == pytest.approx(60, abs=5)
+        (late,) = await ran(tmp_path / "runs.db", nugen)
+        assert isinstance(late, Ready)
+        assert sim.log.count(operation="create_alignment") == 1
+
+
+async def test_a_list_that_is_refused_is_not_asked_for_again(tmp_path: Path) -> None:
+    world = World()
+    world.inject(Fault(effect=Drop(handled=True), operation="create_alignment"))
+    world.inject(Fault(effect=Status(403), operation="list_alignments"))
+    async with Simulator(world=world) as sim, Nugen("key", base_url=sim.url) as nugen:
+        (outcome,) = await ran(tmp_path / "runs.db", nugen, alignment(world))
+        assert isinstance(outcome, Unknown)
+        assert sim.log.count(operation="list_alignments") == 1
