@@ -27,15 +27,15 @@ class File:
     size: int
     sha256: str
 
-    @property
-    def mark(self) -> str:
-        """Its content as a token."""
-        return self.sha256[:TOKEN_LENGTH]
+    def mark(self, attempt: int = 1) -> str:
+        """Its content as a token; another try has another, since a server may keep what failed by its name."""
+        token = self.sha256[:TOKEN_LENGTH]
+        return token if attempt == 1 else f"{token}-{attempt}"
 
-    def name(self, *, marked: bool) -> str:
+    def name(self, *, marked: bool, attempt: int = 1) -> str:
         """What it is called on the server; a marked name is the same only for the same content."""
         path = self.path
-        return f"{path.stem}-{self.mark}{path.suffix}" if marked else path.name
+        return f"{path.stem}-{self.mark(attempt)}{path.suffix}" if marked else path.name
 
 
 class Files:

@@ -126,22 +126,26 @@ class Run:
         self._end(Stage.DOCUMENTS, record, ids=tuple(ids[file.sha256] for file in files))
 
     def _document(self, file: File) -> Awaitable[Record]:
-        name = file.name(marked=self._spec.mark)
+        def thing(attempt: int) -> Thing:
+            name = file.name(marked=self._spec.mark, attempt=attempt)
 
-        async def send(_token: str) -> str:
-            with await self._tools.files.opened(file) as content:
-                (sent,) = await self._nugen.documents.upload(Upload(name, content))
-            return sent.id
+            async def send(_token: str) -> str:
+                with await self._tools.files.opened(file) as content:
+                    (sent,) = await self._nugen.documents.upload(Upload(name, content))
+                return sent.id
 
-        thing = Thing(
-            kind="document",
-            key=f"document:{file.sha256}:{name}",
-            send=send,
-            wanted=lambda _: Wanted(
-                token=file.mark if self._spec.mark else None, name=name, size=file.size
-            ),
-        )
+            token = file.mark(attempt) if self._spec.mark else None
+            return Thing(
+                kind="document",
+                key=self._document_key(file),
+                send=send,
+                wanted=lambda _: Wanted(token=token, name=name, size=file.size),
+            )
+
         return self._shared(thing, self._nugen.documents.handle)
+
+    def _document_key(self, file: File) -> str:
+        return f"document:{file.sha256}:{file.name(marked=self._spec.mark)}"
 
     async def _benchmark(self, record: Record) -> None:
         spec = self._spec
@@ -173,7 +177,7 @@ class Run:
                 documents=frozenset({document_id}),
             ),
         )
-        return await self._shared(thing, self._nugen.benchmarks.handle)
+        return await self._shared(lambda _: thing, self._nugen.benchmarks.handle)
 
     async def _generated_benchmark(self, documents: tuple[str, ...], size: int) -> Record:
         async def send(_token: str) -> str:
@@ -186,7 +190,7 @@ class Run:
             send=send,
             wanted=lambda _: Wanted(documents=frozenset(documents), size=size),
         )
-        return await self._shared(thing, self._nugen.benchmarks.handle)
+        return await self._shared(lambda _: thing, self._nugen.benchmarks.handle)
 
     async def _alignment(self, record: Record) -> None:
         spec = self._spec
@@ -369,9 +373,12 @@ class Run:
         self.progress = self.progress.noted(stage, record)
         return await self._ended(stage, handle(record.id, created=_moment(record)))
 
-    async def _shared(self, thing: Thing, handle: Callable[..., Job]) -> Record:
+    async def _shared(self, thing_of: Callable[[int], Thing], handle: Callable[..., Job]) -> Record:
+        """The record of what `thing_of` the attempt is, when that is ready."""
+        thing = thing_of(1)
+
         async def make(record: Record, write: Write) -> Record:
-            record = await self._tools.maker.once(thing, record, write)
+            record = await self._tools.maker.once(thing_of(record.attempt), record, write)
             try:
                 ready = await handle(record.id, created=_moment(record)).wait_until_ready(
                     schedule=self._tools.schedule

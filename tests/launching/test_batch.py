@@ -92,6 +92,31 @@ async def test_what_workflows_share_is_uploaded_and_built_once(tmp_path: Path) -
         assert len(sim.world.alignments) == len(sim.world.evaluations) == 10
 
 
+@pytest.mark.parametrize("contract", ["documented", "plural"])
+async def test_a_document_that_failed_is_uploaded_anew_by_another_try(
+    tmp_path: Path, contract: str
+) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("Contracts end when they end.")
+    world = World(seed=1, failures={"document": 1.0}, contracts={contract})
+    specs = [
+        Workflow(name=f"w{n}", key=f"k{n}", base_model=BASE, documents=[notes]) for n in range(3)
+    ]
+    async with (
+        Simulator(world=world) as sim,
+        Nugen("key", base_url=sim.url, contract=contract) as nugen,
+        Batch.open(tmp_path / "runs.db", nugen) as batch,
+    ):
+        first = await ran(batch, specs)
+        world.failures = {}
+        assert await batch.retry_failed() == 3
+        second = await ran(batch, specs)
+
+    assert {type(outcome) for outcome in first} == {Failed}
+    assert {type(outcome) for outcome in second} == {Ready}
+    assert len(world.documents) == 2
+
+
 async def test_out_of_time_for_what_is_shared_names_it(tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("Contracts end when they end.")
