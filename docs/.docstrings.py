@@ -44,6 +44,7 @@ _METHODS |= {
     "number",
 }
 _METHODS |= {"new_id", "course", "at", "skill", "known_model", "check_documents", "new_task"}
+_OF_BATCHES = ("nugen_async.batch", "nugen_async.launching")
 _NOTHING = "\u00a0"
 
 
@@ -70,15 +71,28 @@ def _walk(thing: griffe.Object) -> list[griffe.Object]:
     return found
 
 
+def _directives() -> list[str]:
+    """The identifiers of all that the reference pages have a heading for."""
+    pages = Path(__file__).parent.glob("reference/*.md")
+    return [name for page in pages for name in _DIRECTIVE.findall(page.read_text("utf-8"))]
+
+
 def _headings() -> dict[str, str]:
     """What the reference pages have a heading for: its short name, where it is unique, and its identifier."""
-    pages = Path(__file__).parent.glob("reference/*.md")
-    told = [name for page in pages for name in _DIRECTIVE.findall(page.read_text("utf-8"))]
+    told = _directives()
     counts = Counter(name.rpartition(".")[2] for name in told)
     return {short: name for name in told if counts[short := name.rpartition(".")[2]] == 1}
 
 
+def _meant(thing: griffe.Object, headings: dict[str, str]) -> dict[str, str]:
+    """*headings*, and of names that a batch has as well those of `nugen_async`, unless *thing* is there."""
+    if thing.path.startswith(_OF_BATCHES):
+        return headings
+    return headings | {n.rpartition(".")[2]: n for n in _directives() if n.count(".") == 1}
+
+
 def _linked(thing: griffe.Object, headings: dict[str, str]) -> str:
+    headings = _meant(thing, headings)
     text = thing.docstring.value if thing.docstring is not None else ""
 
     def link(match: re.Match[str]) -> str:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import get_args
 from urllib.parse import unquote, urlsplit
 
 import pytest
 from attrs import define, field
 
+from nugen_async import Outcome, client
+
+from ..web import browser
 from .samples import ROOT
 
 pytest.importorskip("zensical", reason="needs the extra docs")
@@ -74,6 +80,37 @@ def test_links_hold_and_nothing_is_loaded_from_elsewhere(site: Path) -> None:
 
     assert len(pages) > 30
     assert troubles == []
+
+
+def test_the_clients_page_leads_to_every_noun_outcome_and_argument(site: Path) -> None:
+    """Also to what a batch has under the same name: Ready, Failed, TimedOut."""
+    told = (site / "reference/clients/index.html").read_text("utf-8")
+    nouns = re.findall(r"self\.(\w+) = [A-Z]\w+\(api, pollers\)", inspect.getsource(client))
+    assert len(nouns) == 11
+    for noun in nouns:
+        assert re.search(rf"<td><a [^>]*><code>{noun}</code></a></td>", told), noun
+    outcomes = [kind.__name__ for kind in get_args(Outcome)]
+    assert len(outcomes) == 7
+    for name in (*outcomes, "OnUpdate", "ScheduleLike"):
+        assert f'href="../waiting/#nugen_async.{name}"' in told, name
+
+
+@pytest.mark.looptime(False)
+@pytest.mark.filterwarnings("default")
+def test_plots_are_legible_on_a_telephone_and_in_the_dark(site: Path, tmp_path: Path) -> None:
+    screen = {"width": 400, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    with browser.driven(tmp_path / "p") as driver:
+        driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+        driver.execute_cdp_cmd("Emulation.setEmulatedMedia", dark)
+        driver.get((site / "measured/waiting/index.html").as_uri())
+        width, around, page, shown = driver.execute_script(
+            "const plot = document.querySelector('p > img');"
+            "return [plot.clientWidth, plot.parentNode.clientWidth,"
+            " document.documentElement.scrollWidth, getComputedStyle(plot).filter]"
+        )
+    assert (width > 600, around < 400, page) == (True, True, 400)
+    assert "invert" in shown
 
 
 def _troubles(site: Path, path: Path, pages: dict[Path, Page]) -> Iterator[str]:
