@@ -28,7 +28,7 @@ class File:
     sha256: str
 
     def mark(self, attempt: int = 1) -> str:
-        """Its content as a token; another try has another, since a server may keep what failed by its name."""
+        """Its content as a token; another try has another, since a server may keep what failed."""
         token = self.sha256[:TOKEN_LENGTH]
         return token if attempt == 1 else f"{token}-{attempt}"
 

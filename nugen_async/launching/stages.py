@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,7 @@ from ..errors import (
     BadRequestError,
     JobFailedError,
     JobUnreachableError,
+    NotFoundError,
     NugenError,
     WaitTimeoutError,
 )
@@ -101,7 +103,12 @@ class Run:
         what: Literal["begins", "goes on"] = "begins" if step.verb is Verb.LAUNCH else "goes on"
         await self.tell(step.stage, what, id=record.id)
         self._began = asyncio.get_running_loop().time()
-        await self._stages[step.stage](record)
+        try:
+            await self._stages[step.stage](record)
+        except NotFoundError:
+            if step.stage in (Stage.BENCHMARK, Stage.ALIGNMENT):
+                await self._forget_what_is_gone()
+            raise
         await self.tell(step.stage, "ends", id=self.progress.of(step.stage).id)
 
     async def tell(self, stage: Stage, what: Any, **facts: Any) -> None:
@@ -139,13 +146,30 @@ class Run:
                 kind="document",
                 key=self._document_key(file),
                 send=send,
-                wanted=lambda _: Wanted(token=token, name=name, size=file.size),
+                wanted=lambda _: Wanted(
+                    token=token, name=name, size=file.size, alike=token is not None
+                ),
             )
 
         return self._shared(thing, self._nugen.documents.handle)
 
     def _document_key(self, file: File) -> str:
         return f"document:{file.sha256}:{file.name(marked=self._spec.mark)}"
+
+    async def _forget_what_is_gone(self) -> None:
+        """Have another try upload again the documents that the server does not list any more."""
+        paths, ledger = dict.fromkeys(self._spec.documents), self._tools.ledger
+        with contextlib.suppress(NugenError, TimeoutError):  # then they are as they were
+            async with asyncio.timeout(self._left):
+                listed = {each.id async for each in self._nugen.documents.list()}
+                uploaded = zip(paths, self.progress.of(Stage.DOCUMENTS).ids, strict=False)
+                for path, gone in [each for each in uploaded if each[1] not in listed]:
+                    key = self._document_key(await self._tools.files.read(path))
+                    async with ledger.claim(key):
+                        record = await ledger.shared(key)
+                        if record is not None and record.id == gone:
+                            await ledger.write_shared(key, Record(attempt=record.attempt + 1))
+                    self.progress = self.progress.noted(Stage.DOCUMENTS, Record())
 
     async def _benchmark(self, record: Record) -> None:
         spec = self._spec

@@ -117,6 +117,29 @@ async def test_a_document_that_failed_is_uploaded_anew_by_another_try(
     assert len(world.documents) == 2
 
 
+async def test_a_document_that_was_deleted_is_uploaded_anew_by_another_try(tmp_path: Path) -> None:
+    notes = tmp_path / "notes.txt"
+    notes.write_text("Contracts end when they end.")
+    world = World(seed=1)
+    old, *new = [
+        Workflow(name=key, key=key, base_model=BASE, documents=[notes]) for key in ("a", "b", "c")
+    ]
+    async with (
+        Simulator(world=world) as sim,
+        Nugen("key", base_url=sim.url) as nugen,
+        Batch.open(tmp_path / "runs.db", nugen) as batch,
+    ):
+        await ran(batch, [old])
+        world.documents.clear()
+        first = await ran(batch, new)
+        assert await batch.retry_failed() == len(new)
+        second = await ran(batch, new)
+
+    assert {type(outcome) for outcome in first} == {Failed}
+    assert {type(outcome) for outcome in second} == {Ready}
+    assert len(world.documents) == 1
+
+
 async def test_out_of_time_for_what_is_shared_names_it(tmp_path: Path) -> None:
     notes = tmp_path / "notes.txt"
     notes.write_text("Contracts end when they end.")
