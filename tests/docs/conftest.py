@@ -93,17 +93,16 @@ class Quiet(DefaultRunner):
 
 @register_runner()
 class Pytest(DefaultRunner):
-    """Runs a sample that is a test module with pytest, in a process of its own."""
+    """Runs a sample that is a test module with pytest, in a process of its own, by its page's files."""
 
     def runtest(
         self, test: FenceTestDefinition, args: dict[str, Any], *, asyncio_runner: object = None
     ) -> None:
         """Fail with the inner run's report."""
         del args, asyncio_runner
-        Path("conftest.py").write_text('pytest_plugins = ["nugen_async.testing"]\n', "utf-8")
-        Path("pytest.ini").write_text("[pytest]\nasyncio_mode = auto\n", "utf-8")
         Path("test_sample.py").write_text(test.source, "utf-8")
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_sample.py"]
+        options = ["-q", "-W", "error", "-p", "no:cacheprovider"]
+        command = [sys.executable, "-m", "pytest", *options, "test_sample.py"]
         path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
         done = subprocess.run(
             command,
