@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from attrs import frozen
 
-from .opening import JournalError, JournalLockedError, Opening
+from .opening import JournalError, JournalLockedError, Opening, checkpoint
 from .owner import Owner
 
 T = TypeVar("T")
@@ -117,10 +117,7 @@ class JournalFile:
             if time.monotonic() >= due:
                 self._beat(db)
                 due = time.monotonic() + _HEARTBEAT
-        with contextlib.suppress(sqlite3.Error):
-            if not self._watch:
-                db.execute("DELETE FROM lease WHERE owner = ?", (self._owner.to_json(),))
-            db.close()
+        self._release(db)
 
     def _commit(self, db: Connection, group: list[_Job]) -> None:
         """Do all of *group* in one transaction; if one fails, each in its own."""
@@ -158,9 +155,20 @@ class JournalFile:
         if self._watch:
             return
         with contextlib.suppress(sqlite3.Error):
+            checkpoint(db, "PASSIVE")
             db.execute(
                 "UPDATE lease SET beat = ? WHERE owner = ?", (time.time(), self._owner.to_json())
             )
+
+    def _release(self, db: Connection) -> None:
+        """Leave a file that is whole by itself, also when others look at it or the disk is full."""
+        with contextlib.suppress(sqlite3.Error):
+            if not self._watch:
+                checkpoint(db, "PASSIVE")  # which makes room for the next
+                db.execute("DELETE FROM lease WHERE owner = ?", (self._owner.to_json(),))
+                checkpoint(db, "FULL")
+        with contextlib.suppress(sqlite3.Error):
+            db.close()
 
 
 def _tell(group: list[_Job], told: list[Any], error: JournalError | None) -> None:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from sqlite3 import Connection
+from typing import Literal
 
 from attrs import define, frozen
 
@@ -33,6 +34,8 @@ MIGRATIONS = (
 )
 """One script a version; ``user_version`` tells how many a file has had."""
 _MAGIC = b"SQLite format 3\x00"
+_LOGGED = b"\x02\x02"
+"""In the header of a file that has, while it is open, its last writes in a ``-wal`` beside."""
 _BUSY = 5.0
 
 
@@ -110,8 +113,10 @@ class Opening:
             raise self._not("it is not a journal")
         page, pages = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
         page = 65536 if page == 1 else page
-        if size < page * pages and not self._beside("-wal"):
+        if size < page * pages and not self._beside("-wal") and not self._beside("-journal"):
             raise self._not("it is torn: a part of it is missing")
+        if head[18:20] == _LOGGED and not self._beside("-wal"):
+            self._check_closed(int.from_bytes(head[68:72], "big"))
         try:
             self._inspect("ro")
         except sqlite3.OperationalError as error:
@@ -124,6 +129,21 @@ class Opening:
                     "its last owner died while writing; whoever opens it mends it"
                 ) from None
             self._inspect("rw")
+
+    def _check_closed(self, application: int) -> None:
+        """See that its last owner closed the file, so that nothing is in a ``-wal`` left elsewhere."""
+        # Immutable, since a reader as any other would make a ``-wal``.
+        with contextlib.closing(self._connection("ro&immutable=1")) as db:
+            (tables,) = db.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            ours = application == APPLICATION_ID
+            held = db.execute("SELECT owner FROM lease").fetchone() if ours else None
+        if (tables and held is None) or self._beside("-wal"):
+            return
+        owner = f"{Owner.from_json(held[0])}, its last owner," if held else "its last owner"
+        raise self._not(
+            f"{owner} has not closed it, and {self.path.name}-wal, which holds what was written last,"
+            " is not beside it: bring that file, too"
+        )
 
     def _inspect(self, mode: str) -> None:
         with contextlib.closing(self._connection(mode)) as db:
@@ -140,6 +160,9 @@ class Opening:
             (told,) = db.execute("PRAGMA quick_check(1)").fetchone()
             if told != "ok":
                 raise self._not(f"it is torn: {told}")
+            if version and self.owner is not None:
+                # A writer that was refused would, by closing, take the ``-wal`` of a dead owner away.
+                self._check_free(db)
 
     def _beside(self, suffix: str) -> bool:
         """Whether the file beside, of that ending, holds anything."""
@@ -151,18 +174,24 @@ class Opening:
     def _settled(self, db: Connection) -> str:
         """Bring the schema up to date and take the lease; returns the series."""
         if self.owner is not None:
-            db.execute("PRAGMA journal_mode = WAL")
             db.execute("PRAGMA synchronous = FULL")
             with _transaction(db):
                 _migrate(db)
+                self._check_free(db)
+            # Only now: a file with a ``-wal`` has tables, so that without it, it never seems new.
+            db.execute("PRAGMA journal_mode = WAL")
+        series: str
+        (series,) = db.execute("SELECT value FROM meta WHERE name = 'series'").fetchone()
+        if self.owner is not None:
+            with _transaction(db):
                 self._check_free(db)
                 db.execute(
                     "INSERT INTO lease (one, owner, beat) VALUES (1, ?, ?)"
                     " ON CONFLICT (one) DO UPDATE SET owner = excluded.owner, beat = excluded.beat",
                     (self.owner.to_json(), time.time()),
                 )
-        series: str
-        (series,) = db.execute("SELECT value FROM meta WHERE name = 'series'").fetchone()
+            # The lease in the file itself tells that there is a ``-wal``, should it be left behind.
+            checkpoint(db, "FULL")
         return series
 
     def _check_free(self, db: Connection) -> None:
@@ -172,6 +201,15 @@ class Opening:
 
     def _not(self, reason: str) -> JournalError:
         return JournalError(path=str(self.path), reason=reason)
+
+
+def checkpoint(db: Connection, how: Literal["PASSIVE", "FULL"]) -> None:
+    """Bring what was written into the file itself: all, or what those who look at it now permit.
+
+    It is in the ``-wal`` in any case, so it can wait where the disk is full.
+    """
+    with contextlib.suppress(sqlite3.Error):
+        db.execute(f"PRAGMA wal_checkpoint({how})").fetchall()
 
 
 @contextlib.contextmanager
@@ -193,4 +231,5 @@ def _migrate(db: Connection) -> None:
     if version == 0:
         db.execute(f"PRAGMA application_id = {APPLICATION_ID}")
         db.execute("INSERT INTO meta VALUES ('series', ?)", (secrets.token_hex(8),))
-    db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")
+    if version < len(MIGRATIONS):
+        db.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")

@@ -148,7 +148,7 @@ class Keeping(RuleBasedStateMachine):
         log = self.path.with_name(f"{self.path.name}-wal")
         if cut is not None and log.exists():
             with log.open("r+b") as torn:
-                torn.truncate(int(cut * log.stat().st_size))
+                torn.truncate(max(1, int(cut * log.stat().st_size)))  # an empty one is refused
             self.states = [*self.past, *self.states]
         with log.open("ab") as torn:
             torn.write(tail)

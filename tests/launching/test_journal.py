@@ -296,6 +296,123 @@ async def test_a_place_that_does_not_exist_is_told(tmp_path: Path) -> None:
     assert not (tmp_path / "runs.db").exists()
 
 
+def beside(path: Path) -> list[str]:
+    return sorted(each.name for each in path.parent.iterdir())
+
+
+@pytest.mark.parametrize("watch", [False, True])
+async def test_a_journal_without_its_log_is_refused_until_that_is_there(
+    tmp_path: Path, *, watch: bool
+) -> None:
+    """It passed for a new one, and everything was paid twice."""
+    path, moved = tmp_path / "runs.db", tmp_path / "moved" / "runs.db"
+    moved.parent.mkdir()
+    journal = await Journal.open(path)
+    await journal.admit([SPEC])
+    moved.write_bytes(path.read_bytes())
+    log_of(moved).write_bytes(b"")
+    for _ in range(2):
+        with pytest.raises(JournalError, match=f"process {os.getpid()}.*runs.db-wal.* not beside"):
+            await Journal.open(moved, watch=watch)
+    log_of(moved).unlink()
+    for _ in range(2):
+        with pytest.raises(JournalError, match=r"runs.db-wal.* not beside"):
+            await Journal.open(moved, watch=watch)
+    assert beside(moved) == ["runs.db"]
+
+    log_of(moved).write_bytes(log_of(path).read_bytes())
+    found = await Journal.open(moved, watch=True)
+    assert await found.keys() == [("k", End.OPEN)]
+    await found.aclose()
+    await journal.aclose()
+
+
+@pytest.mark.parametrize("watch", [False, True])
+async def test_a_journal_that_is_all_in_its_lost_log_is_no_new_one(
+    tmp_path: Path, *, watch: bool
+) -> None:
+    """As an earlier version left it, which made the tables in the log."""
+    path, moved = tmp_path / "runs.db", tmp_path / "moved.db"
+    earlier = sqlite3.connect(path, isolation_level=None)
+    earlier.execute("PRAGMA journal_mode = WAL")
+    earlier.execute("CREATE TABLE meta (name, value)")
+    moved.write_bytes(path.read_bytes())
+    with pytest.raises(JournalError, match=r"moved.db-wal.* not beside"):
+        await Journal.open(moved, watch=watch)
+    earlier.close()
+
+
+async def test_a_closed_journal_is_whole_without_its_log_also_when_somebody_looks(
+    tmp_path: Path,
+) -> None:
+    path, moved = tmp_path / "runs.db", tmp_path / "moved.db"
+    journal = await Journal.open(path)
+    looking = await Journal.open(path, watch=True)
+    await journal.admit([SPEC])
+    await journal.aclose()
+    moved.write_bytes(path.read_bytes())
+    await looking.aclose()
+
+    journal = await Journal.open(moved)
+    assert await journal.keys() == [("k", End.OPEN)]
+    await journal.aclose()
+
+
+async def test_a_journal_on_a_full_disk_can_be_looked_at_and_closed(filled: Path) -> None:
+    resource = pytest.importorskip("resource")
+    journal = await Journal.open(filled)
+    keys = await journal.keys()
+    for each in "abcde":  # so that the log is larger than the file
+        await journal.write_shared("key", Record(ids=(each * 100_000,)))
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (log_of(filled).stat().st_size, before[1]))
+    try:
+        with pytest.raises(JournalError, match="cannot be used"):
+            await journal.write_shared("another", Record(ids=("y",)))
+        assert await journal.keys() == keys
+        await journal.aclose()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert beside(filled) == ["runs.db"]
+    await (await Journal.open(filled)).aclose()
+
+
+async def test_who_is_refused_leaves_the_log_of_a_dead_owner_where_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such an owner is known as dead only later, and its log is asked for then."""
+    path, copy = tmp_path / "runs.db", tmp_path / "copy.db"
+    elsewhere = evolve(Owner.here(), host="elsewhere")
+    with monkeypatch.context() as patch:
+        patch.setattr(Owner, "here", lambda: elsewhere)
+        journal = await Journal.open(path)
+    await journal.admit([SPEC])
+    for left, kept in ((path, copy), (log_of(path), log_of(copy))):
+        kept.write_bytes(left.read_bytes())
+    await journal.aclose()
+    with pytest.raises(JournalLockedError, match="on elsewhere is using it"):
+        await Journal.open(copy)
+
+    monkeypatch.setattr("nugen_async.launching.owner._FRESH", 0)
+    journal = await Journal.open(copy)
+    assert await journal.keys() == [("k", End.OPEN)]
+    await journal.aclose()
+
+
+@pytest.mark.looptime(False)  # real time
+async def test_each_heartbeat_brings_what_was_written_into_the_file_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("nugen_async.launching.file._HEARTBEAT", 0.02)
+    path = tmp_path / "runs.db"
+    journal = await Journal.open(path)
+    await journal.admit([evolve(SPEC, name="easily found")])
+    async with asyncio.timeout(10):
+        while b"easily found" not in path.read_bytes():  # noqa: ASYNC110 # no event tells
+            await asyncio.sleep(0.01)
+    await journal.aclose()
+
+
 def died_in_a_commit(path: Path) -> None:
     """Leave the file as a process does that dies while SQLite writes to it."""
     aside = path.with_name("aside.db")
