@@ -36,6 +36,8 @@ MIGRATIONS = (
 _MAGIC = b"SQLite format 3\x00"
 _LOGGED = b"\x02\x02"
 """In the header of a file that has, while it is open, its last writes in a ``-wal`` beside."""
+_UNABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
+"""What SQLite calls it when the disk, not the file, is at fault."""
 _BUSY = 5.0
 
 
@@ -76,10 +78,11 @@ class Opening:
                 db.close()
                 raise
         except sqlite3.DatabaseError as error:
-            locked = isinstance(error, sqlite3.OperationalError) and "locked" in str(error)
-            kind = JournalLockedError if locked else JournalError
-            reason = "another program is writing to it" if locked else f"it is torn: {error}"
-            raise kind(path=str(self.path), reason=reason) from error
+            if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
+                reason = "another program is writing to it"
+                raise JournalLockedError(path=str(self.path), reason=reason) from error
+            torn = not getattr(error, "sqlite_errorname", "").startswith(_UNABLE)
+            raise self._not(f"it {'is torn' if torn else 'cannot be used'}: {error}") from error
         except (ValueError, TypeError, LookupError) as error:
             # Bytes that are no text, or a lease of no owner.
             raise self._not(f"it is torn: {error}") from error

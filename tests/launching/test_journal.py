@@ -11,7 +11,8 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -358,22 +359,35 @@ async def test_a_closed_journal_is_whole_without_its_log_also_when_somebody_look
     await journal.aclose()
 
 
-async def test_a_journal_on_a_full_disk_can_be_looked_at_and_closed(filled: Path) -> None:
+@contextmanager
+def full_disk(most: int) -> Iterator[None]:
+    """No file can be longer than *most* bytes."""
     resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+
+async def test_a_journal_on_a_full_disk_can_be_looked_at_and_closed(filled: Path) -> None:
     journal = await Journal.open(filled)
     keys = await journal.keys()
     for each in "abcde":  # so that the log is larger than the file
         await journal.write_shared("key", Record(ids=(each * 100_000,)))
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (log_of(filled).stat().st_size, before[1]))
-    try:
+    with full_disk(log_of(filled).stat().st_size):
         with pytest.raises(JournalError, match="cannot be used"):
             await journal.write_shared("another", Record(ids=("y",)))
         assert await journal.keys() == keys
         await journal.aclose()
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert beside(filled) == ["runs.db"]
+    await (await Journal.open(filled)).aclose()
+
+
+async def test_a_journal_on_a_full_disk_is_not_called_torn(filled: Path) -> None:
+    with full_disk(100), pytest.raises(JournalError, match="cannot be used"):
+        await Journal.open(filled)
     await (await Journal.open(filled)).aclose()
 
 
