@@ -17,6 +17,8 @@ from urllib.parse import unquote
 
 from attrs import frozen
 
+from .schedule import Phase
+
 OnUnknown = Literal["raise", "reconcile"] | None
 """What one create does when its answer was lost; None: reconcile if the match is exact, else raise."""
 
@@ -68,6 +70,8 @@ class Wanted:
     size: int | None = None
     since: datetime | None = None
     """When the request went out, by the server's clock; None where that is not known."""
+    alike: bool = False
+    """Any that fits is as good as another, because the token stands for its whole content."""
 
     @property
     def exact(self) -> bool:
@@ -87,13 +91,24 @@ class Sighting:
     benchmark_id: str | None = None
     size: int | None = None
     created: datetime | None = None
+    failed: bool = False
 
 
 def judge(wanted: Wanted, seen: Iterable[Sighting]) -> tuple[str, ...]:
-    """The ids of those *seen* that may be what was *wanted*, oldest first."""
-    fits = [s for s in seen if s.id and _fits(wanted, s)]
+    """The ids of those *seen* that may be what was *wanted*, oldest first.
+
+    Where they are all alike it is one: the newest that has not failed, else the newest.
+    """
+    fits = fitting(wanted, seen)
     fits.sort(key=lambda s: (s.created is None, s.created.timestamp() if s.created else 0.0))
+    if wanted.alike:
+        fits = ([s for s in fits if not s.failed] or fits)[-1:]
     return tuple(dict.fromkeys(s.id for s in fits))
+
+
+def fitting(wanted: Wanted, seen: Iterable[Sighting]) -> list[Sighting]:
+    """Those *seen* that may be what was *wanted*."""
+    return [s for s in seen if s.id and _fits(wanted, s)]
 
 
 def _fits(wanted: Wanted, seen: Sighting) -> bool:
@@ -131,6 +146,7 @@ def sighted(row: Any) -> Sighting:
         benchmark_id=getattr(row, "benchmark_id", None) or None,
         size=getattr(row, size, None),
         created=row.created,
+        failed=row.phase in {Phase.FAILED, Phase.CANCELLED},
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from attrs import evolve, frozen
 
 from .._core.age import server_time
-from .._core.reconcile import Sighting, Wanted, judge, pauses, sighted
+from .._core.reconcile import Sighting, Wanted, fitting, judge, pauses, sighted
 from .._core.retry import Fate, fate
 from .._core.trouble import BUDGET, Abandon, Route, Trouble
 from ..client import Nugen
@@ -80,16 +80,16 @@ class Lookups:
                 continue
             trouble = Trouble()
             since = None if glance.ahead is None else intended + glance.ahead
-            fits = judge(evolve(wanted, since=since), glance.seen)
-            shown = [each for each in glance.seen if each.id in fits]
+            sought = evolve(wanted, since=since)
+            shown = fitting(sought, glance.seen)
             if not wanted.exact:
                 await self.rivals.answers(key, kind, shown)
-            taken = await self._ledger.taken(fits) if fits else set[str]()
-            fits = tuple(each for each in fits if each not in taken)
+            taken = await self._ledger.taken([each.id for each in shown]) if shown else set[str]()
+            shown = [each for each in shown if each.id not in taken]
+            fits = judge(sought, shown)
             if fits and wanted.exact:
                 return Found(fits)
             if (pause := next(waits, None)) is None:
-                shown = [each for each in shown if each.id in fits]
                 return Found(fits, self.rivals.dispute(key, kind, shown))
             await asyncio.sleep(pause)
 

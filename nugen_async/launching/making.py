@@ -98,7 +98,7 @@ class Maker:
         wanted, rivals = thing.wanted(record.token), self._lookups.rivals
         rivals.lost(thing.key, thing.kind, wanted)
         intended = datetime.fromisoformat(record.intended)
-        found = Found()
+        found, begun = Found(), asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(thing.deadline):
                 found = await self._lookups.find(thing.kind, thing.key, wanted, intended)
@@ -107,7 +107,7 @@ class Maker:
         except NugenError as error:
             doubt = f"the list cannot be read: {error}"
         except TimeoutError:
-            waited = (datetime.now(UTC) - intended).total_seconds()
+            waited = asyncio.get_running_loop().time() - begun
             raise WaitTimeoutError(job_id=record.token, waited=waited) from None
         else:
             if not found.ids and not last:

@@ -48,7 +48,7 @@ async def test_a_look_ends_with_the_time_of_its_workflow_and_goes_on_in_the_next
     async with Simulator(world=world) as sim, Nugen("key", base_url=sim.url) as nugen:
         (early,) = await ran(tmp_path / "runs.db", nugen, alignment(world), timeout=60)
         assert isinstance(early, TimedOut)
-        assert sim.now == pytest.approx(60, abs=5)
+        assert early.exception.waited == pytest.approx(60, abs=5)
         (late,) = await ran(tmp_path / "runs.db", nugen)
         assert isinstance(late, Ready)
         assert sim.log.count(operation="create_alignment") == 1
@@ -62,3 +62,23 @@ async def test_a_list_that_is_refused_is_not_asked_for_again(tmp_path: Path) -> 
         (outcome,) = await ran(tmp_path / "runs.db", nugen, alignment(world))
         assert isinstance(outcome, Unknown)
         assert sim.log.count(operation="list_alignments") == 1
+
+
+async def test_of_equal_files_of_earlier_batches_the_newest_sound_one_is_adopted(
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "notes.txt"
+    file.write_text("Contracts end when they end.")
+    spec = Workflow(name="run", base_model=BASE, documents=[file])
+    world = World()
+    async with Simulator(world=world) as sim, Nugen("key", base_url=sim.url) as nugen:
+        for number in range(3):
+            world.failures = {"document": float(number == 2)}
+            await ran(tmp_path / f"{number}.db", nugen, spec)
+        _, sound, _ = world.documents
+        world.failures = {}
+        world.inject(Fault(effect=Drop(), operation="upload_documents", nth=[1]))
+        (outcome,) = await ran(tmp_path / "last.db", nugen, spec)
+
+    assert isinstance(outcome, Ready)
+    assert outcome.result.document_ids == (sound,)

@@ -59,6 +59,18 @@ def test_without_a_token_all_that_is_told_must_agree() -> None:
     assert judge(wanted, [terse, fits, early, skewed, *others]) == ("4", "1", "2")
 
 
+def test_of_those_that_are_alike_the_newest_is_taken_that_has_not_failed() -> None:
+    wanted = Wanted(token="abcdefgh", alike=True)
+    rows = [
+        Sighting(id=str(n), name="x-abcdefgh", created=NOON + timedelta(days=n), failed=n > 2)
+        for n in (2, 1, 4, 3)
+    ]
+
+    assert judge(wanted, rows) == ("2",)
+    assert judge(wanted, [row for row in rows if row.failed]) == ("4",)
+    assert judge(wanted, []) == ()
+
+
 def test_models_fit_when_all_that_are_told_are_ours() -> None:
     wanted = Wanted(models=frozenset({"base", "ours"}), benchmark_id="b")
     rows = [
