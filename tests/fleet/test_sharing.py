@@ -21,6 +21,7 @@ async def ran(batch: Batch, specs: list[Workflow]) -> list[Outcome]:
 async def test_a_model_is_undeployed_by_the_last_workflow_of_all_journals(database: str) -> None:
     world = World(seed=3, speed=2000.0, evaluation_needs_deployment=True)
     world.add_document("doc-1")
+    world.add_benchmark("b-1")
     async with (
         Simulator(world=world) as sim,
         Nugen("key", base_url=sim.url) as nugen,
@@ -34,8 +35,7 @@ async def test_a_model_is_undeployed_by_the_last_workflow_of_all_journals(databa
                 name=f"measure {n}",
                 key=f"k{n}",
                 model_id=made.model_id,
-                document_ids=("doc-1",),
-                num_questions=n,
+                benchmark_id="b-1",
                 deploy=True,
                 evaluate="alone",
             )
