@@ -6,11 +6,12 @@ import contextlib
 import os
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from sqlite3 import Connection
-from typing import Literal
+from typing import Literal, Self
 
 from attrs import define, frozen
 
@@ -33,12 +34,11 @@ MIGRATIONS = (
     """,
 )
 """One script a version; ``user_version`` tells how many a file has had."""
-_MAGIC = b"SQLite format 3\x00"
-_LOGGED = b"\x02\x02"
-"""In the header of a file that has, while it is open, its last writes in a ``-wal`` beside."""
 _UNABLE = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_CANTOPEN", "SQLITE_READONLY")
 """What SQLite calls it when the disk, not the file, is at fault."""
 _BUSY = 5.0
+_one_at_a_time = threading.Lock()
+"""Of this process's openings: each looks at the file in a way that would take the locks of another away."""
 
 
 @define(kw_only=True, slots=False, repr=False)
@@ -57,6 +57,32 @@ class JournalLockedError(JournalError):
 
 
 @frozen
+class _Head:
+    """What SQLite writes at the beginning of a file."""
+
+    sqlite: bool
+    size: int
+    """Bytes there are."""
+    page: int
+    pages: int
+    logged: bool
+    """Whether it has, while it is open, its last writes in a ``-wal`` beside."""
+    application: int
+
+    @classmethod
+    def read(cls, head: bytes, size: int) -> Self:
+        page = int.from_bytes(head[16:18], "big")
+        return cls(
+            sqlite=head.startswith(b"SQLite format 3\x00"),
+            size=size,
+            page=65536 if page == 1 else page,
+            pages=int.from_bytes(head[28:32], "big"),
+            logged=head[18:20] == b"\x02\x02",
+            application=int.from_bytes(head[68:72], "big"),
+        )
+
+
+@frozen
 class Opening:
     """One attempt to open a journal."""
 
@@ -70,13 +96,14 @@ class Opening:
         Raises `JournalLockedError` and `JournalError`; the file then stays as it was.
         """
         try:
-            self._examine()
-            db = self._connection("rw" if self.owner else "ro")
-            try:
-                return db, self._settled(db)
-            except BaseException:
-                db.close()
-                raise
+            with _one_at_a_time:
+                self._examine()
+                db = self._connection("rw" if self.owner else "ro")
+                try:
+                    return db, self._settled(db)
+                except BaseException:
+                    db.close()
+                    raise
         except sqlite3.DatabaseError as error:
             if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
                 reason = "another program is writing to it"
@@ -107,31 +134,36 @@ class Opening:
                 raise self._not("there is no such file")
             os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             return
-        size = self.path.stat().st_size
-        with self.path.open("rb") as file:
-            head = file.read(100)
-        if size == 0 and self.owner is not None:
+        if self.path.stat().st_size == 0 and self.owner is not None:
             return
-        if not head.startswith(_MAGIC):
-            raise self._not("it is not a journal")
-        page, pages = int.from_bytes(head[16:18], "big"), int.from_bytes(head[28:32], "big")
-        page = 65536 if page == 1 else page
-        if size < page * pages and not self._beside("-wal") and not self._beside("-journal"):
-            raise self._not("it is torn: a part of it is missing")
-        if head[18:20] == _LOGGED and not self._beside("-wal"):
-            self._check_closed(int.from_bytes(head[68:72], "big"))
+        if not self._beside("-wal"):  # else this process may own it
+            self._check_alone(self._head())
         try:
             self._inspect("ro")
         except sqlite3.OperationalError as error:
             if not error.sqlite_errorname.startswith("SQLITE_READONLY"):
                 raise
             # Its owner died in a commit, which only a writer can take back: for our own files, we do.
-            ours = int.from_bytes(head[68:72], "big") == APPLICATION_ID or size <= page
+            head = self._head()
+            ours = head.application == APPLICATION_ID or head.size <= head.page
             if self.owner is None or not ours:
                 raise self._not(
                     "its last owner died while writing; whoever opens it mends it"
                 ) from None
             self._inspect("rw")
+
+    def _head(self) -> _Head:
+        """The header. To close it ends this process's locks on the file (POSIX): only where it has none."""
+        with self.path.open("rb") as file:
+            return _Head.read(file.read(100), self.path.stat().st_size)
+
+    def _check_alone(self, head: _Head) -> None:
+        if not head.sqlite:
+            raise self._not("it is not a journal")
+        if head.size < head.page * head.pages and not self._beside("-journal"):
+            raise self._not("it is torn: a part of it is missing")
+        if head.logged:
+            self._check_closed(head.application)
 
     def _check_closed(self, application: int) -> None:
         """See that its last owner closed the file, so that nothing is in a ``-wal`` left elsewhere."""

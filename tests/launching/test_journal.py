@@ -12,7 +12,7 @@ import stat
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -341,6 +341,26 @@ async def test_a_journal_that_is_all_in_its_lost_log_is_no_new_one(
     with pytest.raises(JournalError, match=r"moved.db-wal.* not beside"):
         await Journal.open(moved, watch=watch)
     earlier.close()
+
+
+@pytest.mark.parametrize("watch", [False, True])
+async def test_a_second_look_in_the_same_process_keeps_the_log_in_place(
+    filled: Path, *, watch: bool
+) -> None:
+    """The locks went with it, and the next program took the log away: what came after was lost."""
+    journal = await Journal.open(filled)
+    with suppress(JournalLockedError):
+        await (await Journal.open(filled, watch=watch)).aclose()
+    look = (
+        "import sqlite3, sys; db = sqlite3.connect(sys.argv[1]); db.execute('SELECT * FROM meta')"
+    )
+    subprocess.run([sys.executable, "-c", look, str(filled)], check=True)  # noqa: ASYNC221 # short
+    await journal.write_shared("key", Record())
+    assert beside(filled) == ["runs.db", "runs.db-shm", "runs.db-wal"]
+    await journal.aclose()
+    journal = await Journal.open(filled)
+    assert await journal.shared("key") == Record()
+    await journal.aclose()
 
 
 async def test_a_closed_journal_is_whole_without_its_log_also_when_somebody_looks(
