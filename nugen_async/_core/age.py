@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
 
@@ -31,6 +31,15 @@ def server_time(date: str | None) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return told if told.tzinfo else told.replace(tzinfo=UTC)
+
+
+def clock_at(seen: Seen, now: float) -> datetime | None:
+    """What the server's clock says *now* (by the loop's); None where what was *seen* tells no time."""
+    told = server_time(seen.date)
+    try:
+        return told and told + timedelta(seconds=now - seen.at)
+    except OverflowError:  # the last second of the year 9999
+        return None
 
 
 def age_at(seen: Seen, created: datetime | None) -> float | None:

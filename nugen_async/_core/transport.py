@@ -31,6 +31,7 @@ from ..errors import (
     NugenError,
 )
 from . import bodies, foreign, observe
+from .age import Seen
 from .codec import dumps
 from .deadline import Bound, Deadlines
 from .gate import Gate, Urgency, shared_pace
@@ -81,6 +82,8 @@ class Transport:
         """Takes the key out of what a server said, before any of it is shown or kept."""
         self._closing: asyncio.Task[None] | None = None
         self.closed = False
+        self.heard = Seen(0.0)
+        """The last answer that told the server's time."""
 
     def __reduce__(self) -> Any:
         raise TypeError("a client cannot be pickled; make one in each process")
@@ -180,7 +183,10 @@ class Transport:
         body = await bodies.whole(answer, self.settings.largest_body)
         if answer.status in _MOVED and not call.parts:
             answer, body = await self._followed(answer, body, call, timeout, headers)
-        return Response(answer.status, answer.headers, body, asyncio.get_running_loop().time())
+        received = asyncio.get_running_loop().time()
+        if (date := answer.headers.get("Date")) is not None:
+            self.heard = Seen(received, date)
+        return Response(answer.status, answer.headers, body, received)
 
     def shown(self, answer: Response) -> Response:
         """*answer* as it may be shown and kept: without the key, in a refusal's headers neither.

@@ -43,6 +43,8 @@ class Record:
     token: str = ""
     intended: str = ""
     """When it was about to be sent, or begun: UTC, ISO 8601. Written before a request of its own."""
+    server_time: str = ""
+    """The same by the server's clock; empty where that was not known."""
     ids: tuple[str, ...] = ()
     done: bool = False
     attempt: int = 1

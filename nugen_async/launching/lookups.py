@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterable, Callable, Mapping
+from collections.abc import AsyncIterable, Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from attrs import evolve, frozen
 
-from .._core.age import server_time
+from .._core.age import clock_at
 from .._core.reconcile import Sighting, Wanted, fitting, judge, pauses, sighted
 from .._core.retry import Fate, fate
 from .._core.trouble import BUDGET, Abandon, Route, Trouble
 from ..client import Nugen
 from ..errors import ClientStateError, NugenError
 from ..resources._nouns import JobCollection
+from .course import Record
 from .ledger import Ledger
 from .rivals import Rivals
 
@@ -25,14 +26,6 @@ _LONGEST_PAUSE = 60.0
 """Seconds between readings of a list that fail."""
 _REST, _RESTS = 0.5, 4.0
 """Seconds, and times its own length, between two readings of a list: a long one is not read all the time."""
-
-
-@frozen
-class Glance:
-    """What a list showed, and how far the server's clock is ahead of ours; None where that is not known."""
-
-    seen: tuple[Sighting, ...]
-    ahead: timedelta | None
 
 
 @frozen
@@ -48,6 +41,7 @@ class Lookups:
 
     def __init__(self, nugen: Nugen, ledger: Ledger, settle: float) -> None:
         self.rivals = Rivals()
+        self._transport = nugen._api.transport  # noqa: SLF001 # the same package
         self._ledger = ledger
         self._settle = settle
         self._nouns: Mapping[str, JobCollection[Any]] = {
@@ -63,25 +57,25 @@ class Lookups:
             "evaluation": _List(nugen.evaluations.list),
         }
 
-    async def find(self, kind: str, key: str, wanted: Wanted, intended: datetime) -> Found:
-        """What may be what *key* *wanted* and *intended* then, oldest first.
+    async def find(self, kind: str, key: str, wanted: Wanted, record: Record) -> Found:
+        """What may be what *key* *wanted*, and *record* says was sent, oldest first.
 
         A list that cannot be read for a while is borne as waits bear it. An exact match is told at once.
         Nothing, or what is only probable, is told after the list had the time to show all, and others the
         time to say what is theirs.
         """
-        waits = pauses(0.0 if datetime.now(UTC) - intended > _LONG_AGO else self._settle)
+        waits: Iterator[float] | None = None
         trouble = Trouble()
         while True:
             try:
-                glance = await self._lists[kind].glance()
+                seen = await self._lists[kind].glance()
             except NugenError as error:
                 await asyncio.sleep(_borne(trouble, error))
                 continue
             trouble = Trouble()
-            since = None if glance.ahead is None else intended + glance.ahead
+            since = self._since(record)
             sought = evolve(wanted, since=since)
-            shown = fitting(sought, glance.seen)
+            shown = fitting(sought, seen)
             if not wanted.exact:
                 await self.rivals.answers(key, kind, shown)
             taken = await self._ledger.taken([each.id for each in shown]) if shown else set[str]()
@@ -89,9 +83,28 @@ class Lookups:
             fits = judge(sought, shown)
             if fits and wanted.exact:
                 return Found(fits)
+            if waits is None:
+                waits = pauses(0.0 if self._long_ago(since) else self._settle)
             if (pause := next(waits, None)) is None:
                 return Found(fits, self.rivals.dispute(key, kind, shown))
             await asyncio.sleep(pause)
+
+    def clock(self) -> datetime | None:
+        """What the server's clock says; None before it told the time."""
+        return clock_at(self._transport.heard, asyncio.get_running_loop().time())
+
+    def _since(self, record: Record) -> datetime | None:
+        """When it was sent, by the server's clock: ours may have been set since."""
+        if record.server_time:
+            return datetime.fromisoformat(record.server_time)
+        theirs = self.clock()
+        if theirs is None:
+            return None
+        return datetime.fromisoformat(record.intended) + (theirs - datetime.now(UTC))
+
+    def _long_ago(self, since: datetime | None) -> bool:
+        theirs = self.clock()
+        return since is not None and theirs is not None and theirs - since > _LONG_AGO
 
     async def has(self, kind: str, id: str) -> bool:
         """Whether the server shows a thing of this *kind* under this *id*."""
@@ -123,17 +136,19 @@ class _List:
 
     def __init__(self, rows: Callable[[], AsyncIterable[Any]]) -> None:
         self._rows = rows
-        self._now: asyncio.Task[Glance] | None = None
-        self._next: asyncio.Task[Glance] | None = None
+        self._now: asyncio.Task[tuple[Sighting, ...]] | None = None
+        self._next: asyncio.Task[tuple[Sighting, ...]] | None = None
         self._rested = 0.0
 
-    async def glance(self) -> Glance:
+    async def glance(self) -> tuple[Sighting, ...]:
         """The list, from a reading that begins after this call."""
         if self._next is None:
             self._next = asyncio.create_task(self._read_after(self._now))
         return await asyncio.shield(self._next)
 
-    async def _read_after(self, before: asyncio.Task[Glance] | None) -> Glance:
+    async def _read_after(
+        self, before: asyncio.Task[tuple[Sighting, ...]] | None
+    ) -> tuple[Sighting, ...]:
         loop = asyncio.get_running_loop()
         if before is not None:
             await asyncio.wait({before})
@@ -146,15 +161,8 @@ class _List:
             took = loop.time() - begun
             self._rested = loop.time() + max(_REST, _RESTS * took)
 
-    async def _read(self) -> Glance:
-        seen: list[Sighting] = []
-        ahead = None
-        async for row in self._rows():
-            if ahead is None and row.seen is not None:
-                theirs = server_time(row.seen.date)
-                ahead = None if theirs is None else theirs - datetime.now(UTC)
-            seen.append(sighted(row))
-        return Glance(tuple(seen), ahead)
+    async def _read(self) -> tuple[Sighting, ...]:
+        return tuple([sighted(row) async for row in self._rows()])
 
     async def aclose(self) -> None:
         tasks = [task for task in (self._now, self._next) if task is not None]

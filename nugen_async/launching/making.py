@@ -64,7 +64,7 @@ class Maker:
                 continue
             await self._ledger.turn()
             token = token_of(self._ledger.series, thing.key, record.attempt)
-            record = evolve(record, token=token, intended=datetime.now(UTC).isoformat())
+            record = self._intended(record, token)
             await write(record)
             sent += 1
             rivals.sent(thing.key, thing.kind, thing.wanted(token))
@@ -85,6 +85,15 @@ class Maker:
                 rivals.unanswered(thing.key)
         return record
 
+    def _intended(self, record: Record, token: str) -> Record:
+        theirs = self._lookups.clock()
+        return evolve(
+            record,
+            token=token,
+            intended=datetime.now(UTC).isoformat(),
+            server_time=theirs.isoformat() if theirs else "",
+        )
+
     async def _looked(
         self,
         thing: Thing,
@@ -97,11 +106,10 @@ class Maker:
         """*record* with the id that was found, or without the intent when it surely was not taken."""
         wanted, rivals = thing.wanted(record.token), self._lookups.rivals
         rivals.lost(thing.key, thing.kind, wanted)
-        intended = datetime.fromisoformat(record.intended)
         found, begun = Found(), asyncio.get_running_loop().time()
         try:
             async with asyncio.timeout_at(thing.deadline):
-                found = await self._lookups.find(thing.kind, thing.key, wanted, intended)
+                found = await self._lookups.find(thing.kind, thing.key, wanted, record)
         except ClientStateError:
             raise
         except NugenError as error:

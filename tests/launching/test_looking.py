@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 
 import pytest
 
 from nugen_async import Nugen
 from nugen_async.batch import Batch, Outcome, Ready, TimedOut, Unknown
+from nugen_async.launching.course import Record
 from nugen_async.simulator import Drop, Fault, Simulator, Status, World
 from nugen_async.workflows import Workflow
 
@@ -82,3 +84,41 @@ async def test_of_equal_files_of_earlier_batches_the_newest_sound_one_is_adopted
 
     assert isinstance(outcome, Ready)
     assert outcome.result.document_ids == (sound,)
+
+
+class Late(datetime):
+    """The time of a machine whose clock was 30 minutes ahead, and has been set right."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> datetime:
+        return datetime.now(tz) + timedelta(minutes=30)
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+async def test_a_clock_that_is_set_right_does_not_hide_what_was_made_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, resumed: bool
+) -> None:
+    world = World()
+    world.add_document("doc-1")
+    spec = Workflow(
+        name="run", model_id=BASE, document_ids=("doc-1",), num_questions=5, evaluate="alone"
+    )
+    world.inject(Fault(effect=Drop(handled=True), operation="create_evaluation", nth=[1]))
+    if resumed:
+        world.inject(Fault(effect=Status(503), operation="list_evaluations", nth=range(1, 40)))
+    monkeypatch.setattr("nugen_async.launching.making.datetime", Late)
+    async with Simulator(world=world) as sim, Nugen("key", base_url=sim.url) as nugen:
+        (outcome,) = await ran(tmp_path / "runs.db", nugen, spec, timeout=300 if resumed else None)
+        assert isinstance(outcome, TimedOut if resumed else Ready)
+        monkeypatch.undo()
+        (outcome,) = await ran(tmp_path / "runs.db", nugen)
+        assert isinstance(outcome, Ready)
+        assert sim.log.count(operation="create_evaluation") == 1
+
+
+def test_an_intent_of_an_older_journal_is_read_without_the_servers_time() -> None:
+    told = {"token": "abcdefghij", "intended": "2026-01-01T12:00:00+00:00"}
+    record = Record.from_json(told)
+
+    assert record.server_time == ""
+    assert record.to_json() == {**told, "attempt": 1}
