@@ -15,8 +15,8 @@ from nugen_async import CompletionStream, Nugen, SeekrFlow
 from nugen_async.resources._nouns import Collection
 
 MACHINERY = {
-    *("bound_to", "changes", "explained", "inner", "poller", "record", "refreshed", "routes"),
-    *("stripped", "succeeded_by", "watch", "with_raw"),
+    *("bound_to", "changes", "explained", "inner", "knowing", "poller", "record", "refreshed"),
+    *("routes", "stripped", "succeeded_by", "watch", "with_raw"),
 }
 """What is public only for the other rooms of the library."""
 

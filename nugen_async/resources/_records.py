@@ -133,6 +133,13 @@ class Job(Resource):
         """What this snapshot tells of the time to come, as it was *seen* (now again, or at first)."""
         return Hints()
 
+    def knowing(self, **sent: Any) -> Self:
+        """This very snapshot, a create's answer, with what it left out of what was *sent*."""
+        for name, value in sent.items():
+            if value is not None and getattr(self, name) in ("", (), None):
+                object.__setattr__(self, name, value)
+        return self
+
     def succeeded_by(self, newer: Self, seen: Seen) -> Self:
         """*newer*, keeping what a short status answer does not repeat of this one."""
         kept: dict[str, Any] = {}

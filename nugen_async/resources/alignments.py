@@ -200,7 +200,14 @@ class Alignments(JobCollection[Alignment]):
             base_model=base_model,
             documents=frozenset(document_ids),
         )
-        return await reconciled(lambda: self._send(call), self.list, wanted, on_unknown)
+        made = await reconciled(lambda: self._send(call), self.list, wanted, on_unknown)
+        return made.knowing(
+            name=name,
+            base_model=base_model,
+            documents=tuple(document_ids),
+            benchmark_id=benchmark_id,
+            description=description,
+        )
 
     async def get(self, alignment_id: str) -> Alignment:
         """Fetch everything about one alignment (get-alignment-data)."""

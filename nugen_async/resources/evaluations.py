@@ -256,7 +256,8 @@ class Evaluations(JobCollection[Evaluation]):
         call = self._call("create", Evaluation, json=fields, effect=Effect.CREATE)
         models = frozenset(filter(None, (model_id, baseline, model_id_2)))
         wanted = Wanted(name=name, models=models, benchmark_id=benchmark_id)
-        return await reconciled(lambda: self._send(call), self.list, wanted, on_unknown)
+        made = await reconciled(lambda: self._send(call), self.list, wanted, on_unknown)
+        return made.knowing(name=name, benchmark_id=benchmark_id)
 
     async def get(self, evaluation_id: str) -> Evaluation:
         """Fetch one evaluation (documented: its status; plural: its detail)."""

@@ -130,6 +130,17 @@ async def test_every_form_of_the_simulators_streams_is_read(generation: str) -> 
         assert [len(row.embedding) for row in vectors.data] == [8, 8]
 
 
+async def test_what_was_just_created_knows_what_it_was_made_of() -> None:
+    answer = {"alignment_id": "a", "status": "PROCESSING"}
+    async with canned(answer) as server, Nugen("k", base_url=server.url) as nugen:
+        made = await nugen.alignments.create(
+            name="faq", base_model="b", document_ids=["d", "e"], description="short"
+        )
+    assert (made.name, made.base_model, made.documents) == ("faq", "b", ("d", "e"))
+    assert (made.description, made.benchmark_id) == ("short", None)
+    assert made.raw == answer
+
+
 async def deployed(nugen: Nugen) -> str:
     made = await nugen.alignments.create(
         name="n", base_model="nugen-flash-instruct", document_ids=["d"]
