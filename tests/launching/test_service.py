@@ -9,6 +9,7 @@ import pytest
 
 from nugen_async import Nugen
 from nugen_async.batch import Batch, Failed, Outcome, Ready, TimedOut
+from nugen_async.cli.app import execute
 from nugen_async.journal import Journal
 from nugen_async.launching.course import Record
 from nugen_async.simulator import Simulator, World
@@ -156,8 +157,14 @@ async def test_a_row_whose_time_is_over_still_needs_its_model(tmp_path: Path, wo
 
 @pytest.mark.parametrize("served", [False, True])
 async def test_a_deployment_of_which_nobody_can_tell_whose_it_is_stays_and_is_told(
-    tmp_path: Path, world: World, *, served: bool
+    tmp_path: Path,
+    world: World,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    served: bool,
 ) -> None:
+    monkeypatch.setenv("NUGEN_API_KEY", "key")
     async with Simulator(world=world) as sim, Nugen("key", base_url=sim.url) as nugen:
         model = await trained(nugen, world, served=served)
         journal = await Journal.open(tmp_path / "runs.db")
@@ -167,7 +174,9 @@ async def test_a_deployment_of_which_nobody_can_tell_whose_it_is_stays_and_is_to
             (outcome,) = await ran(batch, [measuring(model)])
             status = await batch.status()
             page = await batch.report()
+        await execute(("batch", "status", "--journal", str(tmp_path / "runs.db")))
 
+        assert (f"nugen-async undeploy {model.id}" in capsys.readouterr().err) is served
         assert isinstance(outcome, Ready)
         assert outcome.result.still_deployed is outcome.result.in_doubt is served
         assert (f"nugen-async undeploy {model.id}" in page) is served
