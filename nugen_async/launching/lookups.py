@@ -75,11 +75,10 @@ class Lookups:
             trouble = Trouble()
             since = self._since(record)
             sought = evolve(wanted, since=since)
-            shown = fitting(sought, seen)
-            if not wanted.exact:
+            shown = await self._untaken(fitting(sought, seen))
+            if shown and not wanted.exact:
                 await self.rivals.answers(key, kind, shown)
-            taken = await self._ledger.taken([each.id for each in shown]) if shown else set[str]()
-            shown = [each for each in shown if each.id not in taken]
+                shown = await self._untaken(shown)
             fits = judge(sought, shown)
             if fits and wanted.exact:
                 return Found(fits)
@@ -88,6 +87,11 @@ class Lookups:
             if (pause := next(waits, None)) is None:
                 return Found(fits, self.rivals.dispute(key, kind, shown))
             await asyncio.sleep(pause)
+
+    async def _untaken(self, shown: list[Sighting]) -> list[Sighting]:
+        """Those that belong to no record yet."""
+        taken = await self._ledger.taken([each.id for each in shown]) if shown else set[str]()
+        return [each for each in shown if each.id not in taken]
 
     def clock(self) -> datetime | None:
         """What the server's clock says; None before it told the time."""

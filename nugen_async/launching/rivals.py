@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from attrs import Factory, define
 
-from .._core.reconcile import Sighting, Wanted, judge
+from .._core.reconcile import Sighting, Wanted, fitting
 
 
 @define(eq=False)
@@ -59,5 +59,7 @@ class Rivals:
         return [
             each
             for other, each in self._open.items()
-            if other != key and each.kind == kind and judge(each.wanted, shown)
+            if other != key
+            and each.kind == kind
+            and any(fitting(each.wanted, (one,)) for one in shown)
         ]
