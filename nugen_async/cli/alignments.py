@@ -197,8 +197,6 @@ class Preparation:
         """Tell what is there and what is not, where the block comes to no good end."""
         try:
             yield
-        except CreateOutcomeUnknownError:
-            raise  # it says what to do
         except asyncio.CancelledError:
             if self.asked:
                 self.common.screen.warn("The alignment may have been started. To look:")
@@ -207,7 +205,8 @@ class Preparation:
                 self._tell()
             raise
         except NugenError as error:
-            self._tell(lost=isinstance(error, JobFailedError))
+            if not (self.asked and isinstance(error, CreateOutcomeUnknownError)):
+                self._tell(lost=isinstance(error, JobFailedError))
             raise
 
     def _tell(self, *, lost: bool = False) -> None:

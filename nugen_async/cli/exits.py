@@ -86,7 +86,7 @@ _ADVICE: tuple[tuple[type[errors.NugenError], str], ...] = (
 )
 
 _OTHER_ROUTES = (
-    "Perhaps it has other routes: try --contract auto, and check the base URL and any id."
+    "Perhaps the server has other routes: try --contract auto, and check the base URL and any id."
 )
 _LISTED = frozenset({"alignment", "evaluation", "benchmark", "document"})
 """What a command of the same name, in the plural, lists."""

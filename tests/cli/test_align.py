@@ -54,6 +54,21 @@ async def test_a_lost_create_can_be_looked_for(run: Run, contract: str) -> None:
     assert "legal" in shown.out
 
 
+async def test_a_lost_benchmark_starts_no_alignment(
+    run: Run, contract: str, questions: str
+) -> None:
+    world = World(seed=1)
+    world.inject(Fault(operation="upload_benchmark", effect=Drop(handled=True)))
+    async with Simulator(world=world) as sim:
+        ran = await run(*ALIGN, "--document", contract, "--benchmark", questions, on=sim)
+        (document,) = sim.world.documents
+        assert not sim.world.alignments
+    assert ran.code == 7
+    assert "The alignment was not started.\n" in ran.err
+    assert f"  --document-id {document}\nError: " in ran.err
+    assert ran.err.endswith("To look: nugen-async benchmarks.\n")
+
+
 async def test_scripts_learn_what_to_look_for(run: Run) -> None:
     world = World(trusting=True)
     world.inject(Fault(operation="create_alignment", effect=Drop(handled=True)))
