@@ -76,7 +76,9 @@ class Workflow:
     """"compare" measures the base model beside the aligned one, "alone" only the latter."""
     custom_metrics: tuple[str, ...] = field(default=(), converter=texts)
     undeploy: bool | None = None
-    """None means: what this workflow deployed it also undeploys, even when a later part failed."""
+    """None means: what this workflow deployed it also undeploys, even when a later part failed.
+
+    True undeploys also what others deployed, False keeps the model in service for all who share it."""
     description: str | None = None
     mark: bool = True
     """Whether the names of what is made end with a short token, by which a lost create is found again."""

@@ -7,13 +7,11 @@ import contextlib
 import inspect
 from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from attrs import evolve, frozen
 
 from .._core.logs import log
-from .._core.reconcile import Wanted, marked
 from .._core.waiters import ScheduleLike
 from ..client import Nugen
 from ..errors import (
@@ -25,14 +23,14 @@ from ..errors import (
     WaitTimeoutError,
 )
 from ..resources._records import Job
-from ..resources._uploads import Upload
+from . import things
 from .course import Progress, Record, Step, Verb
 from .files import File, Files
 from .ledger import Ledger
 from .making import Maker, Thing, Write
 from .results import scores
 from .service import Service, User
-from .spec import Stage, Workflow, digest
+from .spec import Stage, Workflow
 
 J = TypeVar("J", bound=Job)
 
@@ -133,28 +131,12 @@ class Run:
         self._end(Stage.DOCUMENTS, record, ids=tuple(ids[file.sha256] for file in files))
 
     def _document(self, file: File) -> Awaitable[Record]:
-        def thing(attempt: int) -> Thing:
-            name = file.name(marked=self._spec.mark, attempt=attempt)
+        files, mark = self._tools.files, self._spec.mark
 
-            async def send(_token: str) -> str:
-                with await self._tools.files.opened(file) as content:
-                    (sent,) = await self._nugen.documents.upload(Upload(name, content))
-                return sent.id
+        def attempted(attempt: int) -> Thing:
+            return things.document(self._nugen, files, file, attempt, mark=mark)
 
-            token = file.mark(attempt) if self._spec.mark else None
-            return Thing(
-                kind="document",
-                key=self._document_key(file),
-                send=send,
-                wanted=lambda _: Wanted(
-                    token=token, name=name, size=file.size, alike=token is not None
-                ),
-            )
-
-        return self._shared(thing, self._nugen.documents.handle)
-
-    def _document_key(self, file: File) -> str:
-        return f"document:{file.sha256}:{file.name(marked=self._spec.mark)}"
+        return self._shared(attempted, self._nugen.documents.handle)
 
     async def _forget_what_is_gone(self) -> None:
         """Have another try upload again the documents that the server does not list any more."""
@@ -164,7 +146,8 @@ class Run:
                 listed = {each.id async for each in self._nugen.documents.list()}
                 uploaded = zip(paths, self.progress.of(Stage.DOCUMENTS).ids, strict=False)
                 for path, gone in [each for each in uploaded if each[1] not in listed]:
-                    key = self._document_key(await self._tools.files.read(path))
+                    file = await self._tools.files.read(path)
+                    key = things.document_key(file, mark=self._spec.mark)
                     async with ledger.claim(key):
                         record = await ledger.shared(key)
                         if record is not None and record.id == gone:
@@ -172,78 +155,18 @@ class Run:
                     self.progress = self.progress.noted(Stage.DOCUMENTS, Record())
 
     async def _benchmark(self, record: Record) -> None:
-        spec = self._spec
-        documents = self._document_ids
+        spec, documents, nugen = self._spec, self._document_ids, self._nugen
         if spec.benchmark_file is not None:
-            made = await self._uploaded_benchmark(documents[0], spec.benchmark_file)
+            file = await self._tools.files.read(spec.benchmark_file)
+            thing = things.uploaded_benchmark(nugen, file, documents[0], mark=spec.mark)
         else:
-            made = await self._generated_benchmark(documents, spec.num_questions or 0)
+            thing = things.generated_benchmark(nugen, documents, spec.num_questions or 0)
+        made = await self._shared(lambda _: thing, nugen.benchmarks.handle)
         self._end(Stage.BENCHMARK, record, ids=made.ids)
 
-    async def _uploaded_benchmark(self, document_id: str, path: str) -> Record:
-        file = await self._tools.files.read(path)
-        stem = Path(path).stem
-
-        async def send(token: str) -> str:
-            name = marked(stem, token) if self._spec.mark else stem
-            sent = await self._nugen.benchmarks.upload(
-                file.path, name=name, document_id=document_id
-            )
-            return sent.id
-
-        thing = Thing(
-            kind="benchmark",
-            key=f"benchmark:{digest([file.sha256, document_id, stem])}",
-            send=send,
-            wanted=lambda token: Wanted(
-                token=token if self._spec.mark else None,
-                name=stem,
-                documents=frozenset({document_id}),
-            ),
-        )
-        return await self._shared(lambda _: thing, self._nugen.benchmarks.handle)
-
-    async def _generated_benchmark(self, documents: tuple[str, ...], size: int) -> Record:
-        async def send(_token: str) -> str:
-            sent = await self._nugen.benchmarks.create(document_ids=documents, num_questions=size)
-            return sent.id
-
-        thing = Thing(
-            kind="benchmark",
-            key=f"benchmark:{digest([sorted(documents), size])}",
-            send=send,
-            wanted=lambda _: Wanted(documents=frozenset(documents), size=size),
-        )
-        return await self._shared(lambda _: thing, self._nugen.benchmarks.handle)
-
     async def _alignment(self, record: Record) -> None:
-        spec = self._spec
-
-        def name(token: str) -> str:
-            return marked(spec.name, token) if spec.mark else spec.name
-
-        async def send(token: str) -> str:
-            made = await self._nugen.alignments.create(
-                name=name(token),
-                base_model=spec.base_model or "",
-                document_ids=self._document_ids,
-                workflow_id=token if spec.mark else None,
-                description=spec.description,
-                on_unknown="raise",
-            )
-            return made.id
-
-        thing = Thing(
-            kind="alignment",
-            key=f"alignment:{self._key}",
-            send=send,
-            wanted=lambda token: Wanted(
-                token=token if spec.mark else None,
-                name=name(token),
-                base_model=spec.base_model,
-                documents=frozenset(self._document_ids),
-            ),
-            deadline=self._deadline,
+        thing = things.alignment(
+            self._nugen, self._key, self._spec, self._document_ids, self._deadline
         )
         job = await self._made_and_ended(
             Stage.ALIGNMENT, thing, record, self._nugen.alignments.handle
@@ -321,25 +244,12 @@ class Run:
         return False
 
     async def _evaluation(self, record: Record) -> None:
-        spec = self._spec
-        benchmark_id = spec.benchmark_id or self.progress.of(Stage.BENCHMARK).id
-        base = spec.base_model if spec.evaluate == "compare" else None
-
-        async def send(_token: str) -> str:
-            made = await self._nugen.evaluations.create(
-                model_id=self._model_id,
-                baseline=base,
-                benchmark_id=benchmark_id,
-                custom_metrics=spec.custom_metrics or None,
-            )
-            return made.id
-
-        models = frozenset(filter(None, (self._model_id, base)))
-        thing = Thing(
-            kind="evaluation",
-            key=f"evaluation:{self._key}",
-            send=send,
-            wanted=lambda _: Wanted(models=models, benchmark_id=benchmark_id),
+        thing = things.evaluation(
+            self._nugen,
+            self._key,
+            self._spec,
+            model_id=self._model_id,
+            benchmark_id=self._spec.benchmark_id or self.progress.of(Stage.BENCHMARK).id,
             deadline=self._deadline,
         )
         await self._made_and_ended(Stage.EVALUATION, thing, record, self._nugen.evaluations.handle)
