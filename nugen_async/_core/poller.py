@@ -31,6 +31,8 @@ from .waiters import Awaited, Fed, Kind, Limits, Many, ScheduleLike, Terms, Watc
 
 _LONGEST_SLEEP = 60.0
 """The clock of a suspended laptop stands still: wake now and then to see what is due."""
+_LIST_REST = 1.0
+"""Seconds between two lists for those who hurry: many may come one after the other."""
 J = TypeVar("J", bound=Watched)
 
 
@@ -53,6 +55,9 @@ class Poller(Generic[J]):
         self._looks = Looks(kind, api, self._book, done=self._go_on)
         self._timer: asyncio.TimerHandle | None = None
         self._flushing: asyncio.Handle | None = None
+        self._later: asyncio.TimerHandle | None = None
+        self._hurried_list = -math.inf
+        """When a list last went out for those who hurry."""
         self._closed = False
 
     # -- what callers do ------------------------------------------------------------------------
@@ -146,7 +151,7 @@ class Poller(Generic[J]):
     def close(self) -> list[asyncio.Task[None]]:
         """End every wait with `ClientClosedError`; the jobs go on. Returns the tasks that end now."""
         self._closed = True
-        for timer in (self._timer, self._flushing):
+        for timer in (self._timer, self._flushing, self._later):
             if timer is not None:
                 timer.cancel()
         error = ClientClosedError("the client was closed while jobs were waited for; they go on")
@@ -261,12 +266,23 @@ class Poller(Generic[J]):
         book, agenda = self._book, self._agenda
         if due := book.taken():
             listed = isinstance(self._way(len(due)), Pages)
-            if listed and agenda.listed:  # who has time shares the list after the one under way
+            again = self._hurried_list + _LIST_REST
+            if listed and (
+                agenda.listed or self._loop.time() < again
+            ):  # who has time shares the next
+                if not agenda.listed and self._later is None:
+                    self._later = self._loop.call_at(again, self._flush_later, context=Context())
                 book.rush.update((key, False) for key, urgent in due.items() if not urgent)
                 due = {key: True for key, urgent in due.items() if urgent}
                 listed = len(due) > IN_FLIGHT
+            if listed:
+                self._hurried_list = self._loop.time()
             self._looks.begin([book.subjects[key] for key in due], listed=listed)
         self._arm()
+
+    def _flush_later(self) -> None:
+        self._later = None
+        self._hurried()
 
     def _way(self, count: int) -> Items | Pages:
         """The cheaper way to look at so many jobs now."""

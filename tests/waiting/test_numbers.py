@@ -161,6 +161,23 @@ async def test_waits_that_begin_one_after_the_other_share_their_first_lists(site
         await asyncio.gather(*waits)
 
 
+@pytest.mark.parametrize("seconds", [0.0, 0.02])
+async def test_a_trickle_of_waits_costs_one_list_a_second(site: Open, seconds: float) -> None:
+    async with site(minutes=60, progress="absent") as s:
+        jobs = await s.start_many(300)
+        s.sim.world.inject(Fault(effect=Delay(seconds), operation="list_alignments"))
+        s.sim.log.clear()
+        waits = []
+        for start in range(0, 300, 10):
+            handles = [s.nugen.alignments.handle(job.id) for job in jobs[start : start + 10]]
+            waits += [asyncio.create_task(each.wait_until_ready()) for each in handles]
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1.5)
+        assert lists(s) <= 6
+        assert s.looks - lists(s) <= 10
+        await asyncio.gather(*waits)
+
+
 async def test_a_last_look_does_not_wait_for_a_list_under_way(site: Open) -> None:
     async with site(minutes=60, progress="absent") as s:
         jobs = await s.start_many(30)
