@@ -39,6 +39,7 @@ __all__ = [
     "dumps",
     "handle",
     "loads",
+    "retold",
     "row_id",
     "rows_of",
     "seen_as",
@@ -101,6 +102,11 @@ def dumps(value: Json) -> bytes:
         return _encode(value).encode()
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequestError(f"the request cannot be sent as JSON: {error}") from None
+
+
+def retold(value: Json) -> bytes:
+    """*value*, which was read from JSON, as JSON again; raises what the encoder in use raises."""
+    return orjson.dumps(value) if orjson is not None else _encode(value).encode()
 
 
 def _check_finite(value: Json) -> None:

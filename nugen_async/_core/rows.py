@@ -13,8 +13,8 @@ from typing import Any
 
 from attrs import define, field
 
-from ..errors import DecodeError, InvalidRequestError
-from .codec import FAST, dumps, loads, rows_of
+from ..errors import DecodeError
+from .codec import FAST, loads, retold, rows_of
 from .wire import Json
 
 _BOM = b"\xef\xbb\xbf"
@@ -139,8 +139,8 @@ class Rows:
 
 def _text(row: Json) -> bytes:
     try:
-        return dumps(row)
-    except InvalidRequestError:  # nested more deeply than orjson writes, though not than it reads
+        return retold(row)
+    except (TypeError, ValueError, RecursionError):  # nested more deeply than orjson writes
         return json.dumps(row).encode()
 
 
