@@ -94,14 +94,12 @@ _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False, separators=(",",
 def dumps(value: Json) -> bytes:
     """*value* as JSON in UTF-8; an `InvalidRequestError` when JSON cannot say it."""
     try:
-        if orjson is not None:
-            data = orjson.dumps(value)
-            if b"null" in data:
-                _check_finite(value)
-            return data
-        return _encode(value).encode()
+        data = retold(value)
+        if orjson is not None and b"null" in data:
+            _check_finite(value)
     except (TypeError, ValueError, RecursionError) as error:
         raise InvalidRequestError(f"the request cannot be sent as JSON: {error}") from None
+    return data
 
 
 def retold(value: Json) -> bytes:

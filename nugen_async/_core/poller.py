@@ -198,29 +198,27 @@ class Poller(Generic[J]):
         limits = terms.limits
         if pending and limits is not None and limits.timeout:
             deadline = terms.started + limits.timeout
+            early = margin(limits.timeout)
             limits.timer = self._loop.call_at(
-                deadline - margin(limits.timeout), self._near, terms, deadline, context=Context()
+                deadline - early, self._near, terms, limits, limits.timeout, context=Context()
             )
         self._arm()
 
-    def _near(self, terms: Terms[J], deadline: float) -> None:
+    def _near(self, terms: Terms[J], limits: Limits, timeout: float) -> None:
         """Have the last look made, early enough for its answer to be in before the deadline."""
-        limits = terms.limits
-        assert limits is not None  # noqa: S101 # they have a deadline
-        assert limits.timeout is not None  # noqa: S101 # the same
         book, looks = self._book, self._looks
         takes = looks.latency * math.ceil(len(book.concerned(terms)) / IN_FLIGHT)
         if isinstance(self._way(len(book.subjects)), Pages):
             takes = max(takes, looks.list_latency)
-        when = deadline - margin(limits.timeout, takes)
-        limits.timer = self._loop.call_at(when, self._finale, terms, deadline, context=Context())
+        deadline = terms.started + timeout
+        when = deadline - margin(timeout, takes)
+        limits.timer = self._loop.call_at(
+            when, self._finale, terms, limits, deadline, context=Context()
+        )
 
-    def _finale(self, terms: Terms[J], deadline: float) -> None:
+    def _finale(self, terms: Terms[J], limits: Limits, deadline: float) -> None:
         self._book.look_last(terms)
-        if terms.limits is not None:
-            terms.limits.timer = self._loop.call_at(
-                deadline, self._expire, terms, context=Context()
-            )
+        limits.timer = self._loop.call_at(deadline, self._expire, terms, context=Context())
 
     def _expire(self, terms: Terms[J]) -> None:
         self._book.expire(terms)
@@ -267,9 +265,8 @@ class Poller(Generic[J]):
         if due := book.taken():
             listed = isinstance(self._way(len(due)), Pages)
             again = self._hurried_list + _LIST_REST
-            if listed and (
-                agenda.listed or self._loop.time() < again
-            ):  # who has time shares the next
+            busy = agenda.listed or self._loop.time() < again
+            if listed and busy:  # who has time shares the next one
                 if not agenda.listed and self._later is None:
                     self._later = self._loop.call_at(again, self._flush_later, context=Context())
                 book.rush.update((key, False) for key, urgent in due.items() if not urgent)

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from nugen_async import Ready, WaitTimeoutError
+from nugen_async import Alignment, Ready, WaitTimeoutError
 from nugen_async.simulator import Delay, Fault, Lag, RateLimit, Simulator, Status
 
 from ..clock import VirtualLoop
@@ -146,17 +146,25 @@ def lists(s: Site) -> int:
     return s.requests("list_alignments")
 
 
+async def trickle(
+    s: Site, size: int, pause: float, *, slow: float
+) -> list[asyncio.Task[Alignment]]:
+    """Begin to wait for 300 jobs by their ids, so many at once, while a list takes *slow* seconds."""
+    jobs = await s.start_many(300)
+    s.sim.world.inject(Fault(effect=Delay(slow), operation="list_alignments"))
+    s.sim.log.clear()
+    waits: list[asyncio.Task[Alignment]] = []
+    for start in range(0, 300, size):
+        handles = [s.nugen.alignments.handle(job.id) for job in jobs[start : start + size]]
+        waits += [asyncio.create_task(each.wait_until_ready()) for each in handles]
+        await asyncio.sleep(pause)
+    await asyncio.sleep(1.5)
+    return waits
+
+
 async def test_waits_that_begin_one_after_the_other_share_their_first_lists(site: Open) -> None:
     async with site(minutes=60, progress="absent") as s:
-        jobs = await s.start_many(300)
-        s.sim.world.inject(Fault(effect=Delay(0.5), operation="list_alignments"))
-        s.sim.log.clear()
-        waits = []
-        for start in range(0, 300, 20):
-            handles = [s.nugen.alignments.handle(job.id) for job in jobs[start : start + 20]]
-            waits += [asyncio.create_task(each.wait_until_ready()) for each in handles]
-            await asyncio.sleep(0.01)
-        await asyncio.sleep(1.5)
+        waits = await trickle(s, 20, 0.01, slow=0.5)
         assert (lists(s), s.looks - lists(s)) == (2, 0)
         await asyncio.gather(*waits)
 
@@ -164,15 +172,7 @@ async def test_waits_that_begin_one_after_the_other_share_their_first_lists(site
 @pytest.mark.parametrize("seconds", [0.0, 0.02])
 async def test_a_trickle_of_waits_costs_one_list_a_second(site: Open, seconds: float) -> None:
     async with site(minutes=60, progress="absent") as s:
-        jobs = await s.start_many(300)
-        s.sim.world.inject(Fault(effect=Delay(seconds), operation="list_alignments"))
-        s.sim.log.clear()
-        waits = []
-        for start in range(0, 300, 10):
-            handles = [s.nugen.alignments.handle(job.id) for job in jobs[start : start + 10]]
-            waits += [asyncio.create_task(each.wait_until_ready()) for each in handles]
-            await asyncio.sleep(0.1)
-        await asyncio.sleep(1.5)
+        waits = await trickle(s, 10, 0.1, slow=seconds)
         assert lists(s) <= 6
         assert s.looks - lists(s) <= 10
         await asyncio.gather(*waits)
